@@ -1,0 +1,75 @@
+"""What a data set is, to a model and to the loader."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSpec:
+    """What a model needs to know of its data, and what its weights file remembers of it.
+
+    image: (channels, height, width) of one picture.
+    group: pictures in one item; above 1, "images" has a dimension for them: (B, group, C, H, W).
+    attributes: names of the columns of "attributes", in order.
+    factors: number of values of each known factor of variation, in order.
+    about: what data this is, on what terms, and whose faces; for the model card.
+    """
+
+    image: tuple[int, int, int]
+    group: int = 1
+    attributes: tuple[str, ...] = ()
+    factors: tuple[int, ...] = ()
+    about: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values; `from_json` gives the same spec back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> DataSpec:
+        """Raises `TypeError`, `KeyError` or `ValueError` where `told` is not what `to_json` gave."""
+        channels, height, width = (int(size) for size in told["image"])
+        return cls(
+            image=(channels, height, width),
+            group=int(told.get("group", 1)),
+            attributes=tuple(str(name) for name in told.get("attributes", ())),
+            factors=tuple(int(size) for size in told.get("factors", ())),
+            about=str(told.get("about", "")),
+        )
+
+
+class Column(Protocol):
+    """Rows that are fetched when needed, such as files to decode. A plain tensor is a column, too."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(rows, ...) as the whole column would be as one tensor."""
+
+    @property
+    def dtype(self) -> Any:
+        """The torch dtype of a row: `torch.uint8` for pictures."""
+
+    def fetch(self, rows: NDArray[np.int64]) -> Tensor:
+        """The given rows, (len(rows), ...), in that order. Called from several threads at once."""
+
+
+class Dataset(Protocol):
+    """Columns, and a way to draw the rows of a batch.
+
+    Pictures are uint8, (rows, C, H, W): they become floats in [-1, 1] on the device.
+    Without a method `draw`, all columns are of one length and batches walk through reshuffled epochs.
+    """
+
+    spec: DataSpec
+    columns: Mapping[str, Tensor | Column]
+
+    # def draw(self, n: int, rng: np.random.Generator) -> Mapping[str, NDArray[np.int64]]:
+    #     """For every entry of a batch the rows of its column, (n,) or (n, group): a function of `rng` alone."""
