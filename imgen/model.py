@@ -1,0 +1,163 @@
+"""What ships: models, and weights files that carry their own configuration."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from imgen.data.spec import DataSpec
+from imgen.errors import WeightsError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+FORMAT = 1
+_MOST_HEADER = 16 * 2**20  # bytes; a header of ours is a few thousand
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """A model that makes pictures from a latent of one or more named codes."""
+
+    codes: Mapping[str, int]
+    """Size of each code, in the order in which they make up the latent, such as {"identity": 50, "observation": 50}."""
+
+    def draw(self, code: str, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """n draws of a code from its prior, (n, codes[code]): on the generator's device, or else on the model's."""
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """Latents (B, sum of the codes) to pictures (B, C, H, W) in [-1, 1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """All that is needed to rebuild a model, kept in the header of its weights file.
+
+    name, settings: the registered model and its settings; plugin: who registers it, `package version`.
+    origin: free facts for people and cards, such as recipe, algorithm, step and seed.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    data: DataSpec
+    plugin: str
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, with the number of the file format."""
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "settings": dict(self.settings),
+            "data": self.data.to_json(),
+            "plugin": self.plugin,
+            "origin": dict(self.origin),
+        }
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> ModelConfig:
+        """Raises: `ValueError`, `KeyError` or `TypeError` where `told` is not what `to_json` gave."""
+        if told["format"] != FORMAT:
+            raise ValueError(f"format {told['format']!r}, this imgen reads {FORMAT}")
+        return cls(
+            name=str(told["name"]),
+            settings=dict(told["settings"]),
+            data=DataSpec.from_json(told["data"]),
+            plugin=str(told["plugin"]),
+            origin=dict(told["origin"]),
+        )
+
+
+def write_model(path: Path, config: ModelConfig, tensors: Mapping[str, Tensor]) -> None:
+    """Write a weights file at once or not at all: a kill leaves the old file or the new one."""
+    from safetensors.torch import save
+
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    told = json.dumps(config.to_json(), sort_keys=True)
+    header = {"imgen": told, "sha256": _digest(told, plain.items())}
+    write_atomically(path, save(plain, metadata=header))
+
+
+def read_config(path: Path) -> ModelConfig:
+    """The configuration in a weights file's header, without reading its weights.
+
+    Raises: `WeightsError` where it is not a weights file of ours.
+    """
+    return _config(path, _metadata(path))
+
+
+def read_model(path: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
+    """Configuration and weights, on the CPU.
+
+    Raises: `WeightsError` where the file is missing, foreign or damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    metadata = _metadata(path)
+    config = _config(path, metadata)
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path}: not a readable safetensors file: {error}") from None
+    if metadata.get("sha256") != _digest(metadata["imgen"], sorted(tensors.items())):
+        raise WeightsError(f"{path}: damaged: its content does not match its sha256; fetch or train it again")
+    return config, tensors
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a kill leaves the old content or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+        # Asked before the library reads it: a file can claim any size for its header.
+        if length > min(size, _MOST_HEADER):
+            raise WeightsError(f"{path}: not a weights file: it claims a header of {length:,} bytes")
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: no such file") from None
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path}: not a readable safetensors file: {error}") from None
+
+
+def _config(path: Path, metadata: Mapping[str, str]) -> ModelConfig:
+    if "imgen" not in metadata:
+        raise WeightsError(f"{path}: holds weights but no imgen configuration; it must be a model.safetensors of imgen")
+    try:
+        return ModelConfig.from_json(json.loads(metadata["imgen"]))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise WeightsError(f"{path}: its configuration cannot be read: {error!r}") from None
+
+
+def _digest(told: str, tensors: Iterable[tuple[str, Tensor]]) -> str:
+    """sha256 over the configuration and every tensor: safetensors itself has no check sum."""
+    import torch
+
+    digest = hashlib.sha256(told.encode())
+    for name, tensor in sorted(tensors):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()

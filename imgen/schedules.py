@@ -1,0 +1,20 @@
+"""Functions of the step: factors on a learning rate, or coefficients of a loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Schedule = Callable[[int], float]
+
+
+def constant(value: float = 1.0) -> Schedule:
+    """The same value at every step."""
+    return lambda step: value
+
+
+def halve(every: int, floor: float = 0.0) -> Schedule:
+    """1, then half as much after every so many steps, never below the floor.
+
+    every: steps; 0 for never.
+    """
+    return lambda step: max(floor, 0.5 ** (step // every)) if every else 1.0
