@@ -102,16 +102,23 @@ def read_tensor(folder: Path, manifest: dict[str, Any], name: str, shape: tuple[
     entry = manifest.get(name)
     if not isinstance(entry, dict):
         raise WeightsError(f"{where} is missing; the web demo of SD-BEGAN has it")
-    if entry.get("shape") != list(shape):
-        raise WeightsError(f"{where} has shape {str(entry.get('shape'))[:80]}; SD-BEGAN's is {list(shape)}")
+    told = entry.get("shape")
+    if told != list(shape):
+        readable = isinstance(told, list) and len(told) <= 8 and all(isinstance(size, int) for size in told)
+        raise WeightsError(f"{where} has {f'shape {told}' if readable else 'no shape'}; SD-BEGAN's is {list(shape)}")
     file_name = entry.get("filename")
-    if not isinstance(file_name, str) or not file_name.isprintable() or Path(file_name).name != file_name:
+    if not _is_file_name(file_name):
         raise WeightsError(f"{where} has file name {str(file_name)[:80]!r}; it must be that of a file in this folder")
-    path = folder / file_name
+    path = folder / str(file_name)
     numbers = np.frombuffer(_read(path, 4 * math.prod(shape)), dtype="<f4").reshape(shape)
     if not np.isfinite(numbers).all():
         raise WeightsError(f"{path}: holds values that are not finite numbers; fetch it again")
     return torch.from_numpy(numbers.astype(np.float32))
+
+
+def _is_file_name(told: object) -> bool:
+    """Whether it names something in a folder, and nothing above or below."""
+    return isinstance(told, str) and len(told) < 256 and told.isprintable() and Path(told).name == told
 
 
 def _read(path: Path, size: int) -> bytes:
