@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from imgen.errors import DataError
+from imgen.files import replacing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,7 +79,8 @@ def fit(image: Image.Image, size: tuple[int, int], *, crop: str | int = "center"
     mode = "L" if channels == 1 else "RGB"
     image = image if image.mode == mode else image.convert(mode)
     box = crop_box(image.size, size, crop)
-    return image.resize((size[1], size[0]), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
+    # Cut first: given a box, `resize` with a gap lets in a little of what lies outside.
+    return image.crop(box).resize((size[1], size[0]), Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
 def load(
@@ -186,21 +187,6 @@ def save_gif(frames: Sequence[Image.Image], path: str | Path, ms: int = 80) -> N
     """An endless animation, `ms` milliseconds a frame, written whole or not at all."""
     with replacing(path) as file:
         frames[0].save(file, format="GIF", save_all=True, append_images=list(frames[1:]), duration=ms, loop=0)
-
-
-@contextmanager
-def replacing(path: str | Path) -> Iterator[BinaryIO]:
-    """A new file that takes the place of `path` once it is complete and on the disk."""
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.part")
-    try:
-        with partial.open("xb+") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _open(data: bytes | BinaryIO) -> Image.Image:
