@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import mmap
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -148,8 +151,13 @@ class Packed:
 
     def images(self) -> Tensor:
         """All pictures, mapped: read from the disk where they are looked at. Writing to them never reaches the file."""
-        with safe_open(self.path, framework="pt") as file:
-            return file.get_tensor("images")
+        import torch
+
+        with self.path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            start = 8 + length + json.loads(file.read(length))["images"]["data_offsets"][0]
+            pixels = np.frombuffer(_map(file), np.uint8, math.prod(self.shape), start)
+        return torch.from_numpy(pixels.reshape(self.shape))
 
     def verify(self) -> None:
         """Reads everything. Raises: `DataError` where a byte differs from what was packed."""
@@ -178,6 +186,18 @@ class PackedPictures:
     def decode_all(self, workers: int | None = None, told: Progress | None = None) -> Tensor:
         """Every row as one tensor: the mapped file itself where all rows are used. Nothing is decoded."""
         return self._images if self._rows is None else self._images[self._rows]
+
+
+def _map(file: BinaryIO) -> mmap.mmap:
+    """The file as writable memory of our own.
+
+    Not by the library: its private mapping is accounted for in full, so that a file larger than memory is refused.
+    Not read-only: torch has no such tensors, and writing to one would end the process.
+    """
+    if not hasattr(mmap, "MAP_PRIVATE"):
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    flags = mmap.MAP_PRIVATE | getattr(mmap, "MAP_NORESERVE", 0x4000 if sys.platform == "linux" else 0)
+    return mmap.mmap(file.fileno(), 0, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE)
 
 
 def _digest(file: BinaryIO) -> str:
