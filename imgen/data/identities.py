@@ -84,7 +84,8 @@ def identities(
     label_of = dict(zip(found.names, found.identity, strict=True))
     unreadable = pictures.survey()
     labels = np.array([label_of[name] for name in pictures.names])
-    rows, fewer = _usable(source.path, labels, k, min_images)
+    skipped = f"{source.path}, without {len(unreadable)} unreadable pictures" if unreadable else source.path
+    rows, fewer = _usable(skipped, labels, k, min_images)
     if len(rows) < len(labels):
         pictures, labels = pictures.select(rows), labels[rows]
     report = Report(
@@ -135,14 +136,14 @@ def _made(
 
 
 def _usable(
-    path: Path, labels: NDArray[np.str_], k: int, min_images: int, most: int = 0
+    where: str | Path, labels: NDArray[np.str_], k: int, min_images: int, most: int = 0
 ) -> tuple[NDArray[np.int64], dict[str, int]]:
     """Rows of identities with enough pictures, the first `most` of them by name; and those with too few."""
     names, identity = np.unique(labels, return_inverse=True)
     try:
         tuples = Tuples(identity, k, min_images)
     except DataError as error:
-        raise DataError(f"{path}: {error}") from error
+        raise DataError(f"{where}: {error}") from error
     counts = np.bincount(identity)
     too_few = {str(names[i]): int(counts[i]) for i in tuples.too_few}
     usable = tuples.usable[:most] if most else tuples.usable
