@@ -1,5 +1,10 @@
 """Every error that a user can cause or meet, each one line: where, what is wrong, what would be right."""
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
 
 class ImgenError(Exception):
     """Something that the user can put right; `cli` prints it without a traceback.
@@ -30,3 +35,21 @@ class Diverged(ImgenError):
     """A loss stopped being a number while training."""
 
     exit_status = 1
+
+
+def near_miss(name: str, known: Iterable[str]) -> str:
+    """The end of an error message that offers the nearest known names, or all of a few."""
+    names = sorted(known)
+    # Case and separators are where most slips are: they should not count against a suggestion.
+    plain = {_plain(other): other for other in reversed(names)}
+    close = [plain[match] for match in difflib.get_close_matches(_plain(name), plain, n=2, cutoff=0.6)]
+    if close:
+        return "; did you mean " + " or ".join(f"'{other}'" for other in close) + "?"
+    if not names:
+        return "; there are none"
+    listed = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+    return f"; there is {listed}" if len(names) == 1 else f"; there are {listed}"
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("_", "-")

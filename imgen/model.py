@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from imgen import files
 from imgen.data.spec import DataSpec
 from imgen.errors import WeightsError
 
@@ -81,7 +81,7 @@ def write_model(path: Path, config: ModelConfig, tensors: Mapping[str, Tensor]) 
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     told = json.dumps(config.to_json(), sort_keys=True)
     header = {"imgen": told, "sha256": _digest(told, plain.items())}
-    write_atomically(path, save(plain, metadata=header))
+    files.write(path, save(plain, metadata=header))
 
 
 def read_config(path: Path) -> ModelConfig:
@@ -109,20 +109,6 @@ def read_model(path: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
     if metadata.get("sha256") != _digest(metadata["imgen"], sorted(tensors.items())):
         raise WeightsError(f"{path}: damaged: its content does not match its sha256; fetch or train it again")
     return config, tensors
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a kill leaves the old content or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _metadata(path: Path) -> dict[str, str]:
@@ -159,5 +145,5 @@ def _digest(told: str, tensors: Iterable[tuple[str, Tensor]]) -> str:
     digest = hashlib.sha256(told.encode())
     for name, tensor in sorted(tensors):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy())
+        digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

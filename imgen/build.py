@@ -1,0 +1,100 @@
+"""Registered things built from recipes and from weights files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from imgen import __version__, binding
+from imgen.algorithm import Algorithm
+from imgen.data.spec import Dataset, DataSpec
+from imgen.errors import ImgenError, RecipeError, WeightsError
+from imgen.metrics import Evaluation
+from imgen.model import ModelConfig, read_model
+from imgen.plugins import Plugins
+from imgen.recipe import Part, Recipe
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a trainer needs, built from a recipe."""
+
+    algorithm: Algorithm
+    dataset: Dataset
+    config: ModelConfig
+    metrics: Mapping[str, Callable[[Evaluation], Mapping[str, float]]]
+
+
+def build(recipe: Recipe, plugins: Plugins) -> Built:
+    """Build a recipe's data set, its algorithm with first weights that follow from the seed, and its metrics.
+
+    Raises: `RecipeError` or `DataError` where they do not go together.
+    """
+    dataset: Dataset = _call(plugins, "datasets", recipe.dataset)
+    torch.manual_seed(recipe.train.seed)
+    algorithm: Algorithm = _call(plugins, "algorithms", recipe.algorithm, dataset.spec)
+    metrics = {metric.name: _call(plugins, "metrics", metric) for metric in recipe.metrics}
+    return Built(algorithm, dataset, config_of(algorithm, recipe, dataset.spec, plugins), metrics)
+
+
+def config_of(algorithm: Algorithm, recipe: Recipe, data: DataSpec, plugins: Plugins) -> ModelConfig:
+    """What the weights file of this algorithm's model will say of itself."""
+    entry = plugins.registry("models").get(algorithm.ships)
+    taken = binding.settings_of(entry.load())
+    settings = {name: value for name, value in recipe.algorithm.settings.items() if name in taken}
+    origin = {
+        "recipe": recipe.title,
+        "algorithm": recipe.algorithm.name,
+        "seed": recipe.train.seed,
+        "imgen": __version__,
+    }
+    return ModelConfig(name=entry.name, settings=settings, data=data, plugin=plugins.owner(entry.plugin), origin=origin)
+
+
+def load_model(path: Path, plugins: Plugins, device: str = "cpu") -> tuple[nn.Module, ModelConfig]:
+    """Rebuild a model from its weights file, in evaluation mode.
+
+    Raises: `WeightsError` where the file is damaged or foreign, or its plugin is missing (which it names).
+    """
+    config, tensors = read_model(path)
+    registry = plugins.registry("models")
+    if config.name not in registry:
+        raise WeightsError(
+            f"{path}: its model '{config.name}' comes from the plugin package {config.plugin}, which is not installed "
+            "or not loaded; install it with pip, then see `imgen plugins`"
+        )
+    factory = registry.get(config.name).load()
+    settings, problems = binding.check(factory, config.settings)
+    if problems:
+        raise WeightsError(f"{path}: model '{config.name}': " + "; ".join(problem.text for problem in problems))
+    try:
+        # On no device first: a header that asks for a huge model must not be given the memory.
+        with torch.device("meta"):
+            wanted = binding.build(factory, config.data, settings=settings).state_dict()
+        shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+        if shapes != {name: tuple(tensor.shape) for name, tensor in wanted.items()}:
+            raise ValueError("its tensors are not those of the model it names")
+        model: nn.Module = binding.build(factory, config.data, settings=settings)
+        model.load_state_dict(tensors)
+    except (ValueError, RuntimeError, TypeError, OverflowError) as error:
+        raise WeightsError(f"{path}: model '{config.name}' cannot be rebuilt: {_one_line(error)}") from error
+    return model.to(device).eval().requires_grad_(False), config
+
+
+def _call(plugins: Plugins, kind: str, part: Part, *arguments: Any) -> Any:
+    factory = plugins.registry(kind).get(part.name).load()
+    try:
+        return binding.build(factory, *arguments, settings=part.settings, resolve=plugins.build)
+    except ImgenError:
+        raise
+    except ValueError as error:
+        raise RecipeError(f"{kind[:-1]} '{part.name}': {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

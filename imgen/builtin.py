@@ -1,0 +1,38 @@
+"""The core's own data sets, losses, metrics and recipes, through the same hooks as anybody's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from imgen.hookspecs import hookimpl
+from imgen.registry import Register
+
+
+@hookimpl
+def register_datasets(register: Register) -> None:
+    """Pictures in folders, packed files, and pictures that imgen draws itself."""
+    register("imgen.data.folder:images", name="images")
+    register("imgen.data.identities:identities", name="identities")
+    register("imgen.data.shapes:shapes", name="shapes")
+
+
+@hookimpl
+def register_losses(register: Register) -> None:
+    """The published adversarial losses."""
+    register("imgen.losses.adversarial:logistic", name="logistic")
+    register("imgen.losses.adversarial:least_squares", name="least-squares")
+    register("imgen.losses.adversarial:wasserstein", name="wasserstein")
+    register("imgen.losses.adversarial:hinge", name="hinge")
+
+
+@hookimpl
+def register_metrics(register: Register) -> None:
+    """Measurements that no paper owns."""
+    register("imgen.metrics.identity:drawn_identity", name="drawn-identity")
+
+
+@hookimpl
+def register_recipes(register: Register) -> None:
+    """All recipes that ship, under the names of their files."""
+    for path in sorted((Path(__file__).parent / "recipes").glob("*.yaml")):
+        register(path, name=path.stem.replace("_", "-"))

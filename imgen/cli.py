@@ -1,0 +1,112 @@
+"""The command line, and the one place where errors become messages."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pkgutil
+import sys
+from typing import Any
+
+import click
+
+from imgen import __version__, plugins
+from imgen.errors import ImgenError, near_miss
+
+_COMMANDS = {
+    "train": "imgen.commands.train:train",
+    "sample": "imgen.commands.sample:sample",
+    "data": "imgen.commands.data:data",
+    "info": "imgen.commands.show:info",
+    "plugins": "imgen.commands.show:plugins",
+    "recipes": "imgen.commands.show:recipes",
+    "algorithms": "imgen.commands.show:algorithms",
+    "models": "imgen.commands.show:models",
+    "datasets": "imgen.commands.show:datasets",
+    "losses": "imgen.commands.show:losses",
+    "metrics": "imgen.commands.show:metrics",
+}
+
+
+class Commands(click.Group):
+    """A group whose own commands are imported when they are named, and that knows near misses."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The core's commands in the order of use, then those of plugins."""
+        return [*_COMMANDS, *sorted(self.commands)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command of the core, or take one that a plugin added."""
+        if cmd_name in _COMMANDS:
+            command: click.Command = pkgutil.resolve_name(_COMMANDS[cmd_name])
+            return command
+        return super().get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command, or fail with the nearest names."""
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            ctx.fail(f"there is no command '{name}'{near_miss(name, self.list_commands(ctx))}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Every command knows --help; `imgen train RECIPE --help` lists the settings of that recipe.",
+)
+@click.version_option(__version__, prog_name="imgen")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks; may stand anywhere.")
+def cli() -> None:
+    """Train and use GANs for generation with control and image-to-image translation.
+
+    A recipe names what to train; `imgen recipes` lists those that are installed. Start with `imgen train quickstart`.
+    """
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command line and give its exit status; `imgen` and `python -m imgen` start here."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in argv or bool(os.environ.get("IMGEN_DEBUG"))
+    argv = [word for word in argv if word != "--debug"]
+    found = plugins.installed()
+    found.report = lambda line: click.echo(f"imgen: warning: {line}", err=True)
+    for problem in found.problems:
+        found.report(problem)
+    cli.commands.clear()
+    found.add_commands(cli)
+    try:
+        result = cli.main(argv, prog_name="imgen", standalone_mode=False, obj=found)
+        return result if isinstance(result, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("imgen: interrupted", err=True)
+        return 130
+    except Exception as error:
+        if debug:
+            raise
+        return _tell(error)
+
+
+def _tell(error: Exception) -> int:
+    """Say what went wrong, a line for each error, and give the exit status."""
+    if isinstance(error, ImgenError):
+        for line in str(error).splitlines():
+            click.echo(f"imgen: {line}", err=True)
+        return error.exit_status
+    if isinstance(error, BrokenPipeError):
+        # Whoever read our output has enough; nothing more can be said to them.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    if isinstance(error, OSError):
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        hint = "; free some space and start the same command again" if full else ""
+        click.echo(f"imgen: {error.filename or 'the system'}: {error.strerror or error}{hint}", err=True)
+        return 1
+    told: Any = " ".join(str(error).split())[:500]
+    click.echo(f"imgen: unexpected {type(error).__name__}: {told} (--debug shows where)", err=True)
+    return 1

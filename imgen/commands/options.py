@@ -1,0 +1,71 @@
+"""What several commands share: the device, JSON on standard output, and MODEL arguments."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imgen.errors import ImgenError
+
+if TYPE_CHECKING:
+    from imgen.model import ModelConfig
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+device = click.option("--device", metavar="D", help="cpu, cuda or cuda:1; default: a GPU if there is one.")
+
+
+def say(line: str) -> None:
+    """A message for people: standard output is for paths and data."""
+    click.echo(line, err=True)
+
+
+def give(told: Any) -> None:
+    """The one JSON object of a command."""
+    click.echo(json.dumps(told, indent=1))
+
+
+def pick_device(wanted: str | None) -> str:
+    """The device to compute on.
+
+    Raises: `ImgenError` where it is not there.
+    """
+    import torch
+
+    if wanted is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=wanted)
+        return wanted
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ImgenError(f"--device {wanted}: not usable here ({reason}); take cpu, or leave the option out") from None
+
+
+def find_weights(model: str | None, can: Callable[[ModelConfig], bool], what: str) -> Path:
+    """The weights file of a MODEL argument: a file, a run folder, or the newest run that can do what is asked.
+
+    Raises: `WeightsError` where there is none.
+    """
+    from imgen.errors import WeightsError
+    from imgen.train import run
+
+    if model is None:
+        found = run.newest_that(can, what)
+        say(f"using {found}")
+        return found
+    path = Path(model)
+    if path.is_dir():
+        if run.is_run(path):
+            return run.weights_of(path)
+        if (path / "model.safetensors").is_file():
+            return path / "model.safetensors"
+        raise WeightsError(f"{path}: not a run: it has neither a recipe.yaml nor a model.safetensors")
+    if not path.exists():
+        raise WeightsError(
+            f"{path}: no such file or run; give a run folder or a model.safetensors, or nothing for the newest"
+        )
+    return path

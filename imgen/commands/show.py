@@ -1,0 +1,151 @@
+"""`imgen plugins`, `recipes`, `algorithms`, `models`, `datasets`, `losses`, `metrics`, and `imgen info NAME`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from imgen.commands.options import as_json, give
+from imgen.errors import ImgenError, near_miss
+from imgen.plugins import KINDS, Plugins
+from imgen.registry import Entry
+
+
+def _listing(kind: str, what: str) -> click.Command:
+    @click.command(kind, help=f"List {what}.")
+    @as_json
+    @click.pass_obj
+    def command(found: Plugins, as_json: bool) -> None:
+        entries = list(found.registry(kind))
+        if as_json:
+            give([{"name": entry.name, "plugin": entry.plugin, "summary": entry.summary} for entry in entries])
+        else:
+            table(["name", "plugin", "what it is"], [[entry.name, entry.plugin, entry.summary] for entry in entries])
+
+    return command
+
+
+recipes = _listing("recipes", "the recipes that `imgen train NAME` knows")
+algorithms = _listing("algorithms", "the algorithms that a recipe can name")
+models = _listing("models", "the models that weights files can hold")
+datasets = _listing("datasets", "the data sets that a recipe can name")
+losses = _listing("losses", "the adversarial losses that an algorithm's settings can name")
+metrics = _listing("metrics", "the metrics that a recipe can name")
+
+
+@click.command()
+@as_json
+@click.pass_obj
+def plugins(found: Plugins, as_json: bool) -> None:
+    """List plugins: version, source, hooks and state.
+
+    The environment variable IMGEN_PLUGINS chooses: "a,b" loads only those, "-a" all but that one, "" none.
+    """
+    for kind in KINDS:
+        found.registry(kind)  # runs the hooks, so that those that fail are seen
+    if as_json:
+        give([dataclasses.asdict(info) for info in found.infos])
+        return
+    rows = [
+        [info.name, f"{info.package} {info.version}", info.source, info.state, " ".join(info.hooks), info.problem]
+        for info in found.infos
+    ]
+    table(["name", "package", "source", "state", "hooks", "problem"], rows)
+
+
+@click.command()
+@click.argument("name")
+@as_json
+@click.pass_obj
+def info(found: Plugins, name: str, as_json: bool) -> None:
+    """Tell all about NAME: anything registered, a run folder, or a weights file."""
+    if Path(name).exists():
+        told = _about_weights(name)
+    else:
+        told = [_about(entry, found) for kind in KINDS for entry in found.registry(kind) if entry.name == name]
+        if not told:
+            known = {entry.name for kind in KINDS for entry in found.registry(kind)}
+            raise ImgenError(f"nothing is called '{name}'{near_miss(name, known)}")
+    if as_json:
+        give(told if len(told) > 1 else told[0])
+        return
+    for about in told:
+        settings = about.pop("settings", {})
+        for key, value in about.items():
+            click.echo(f"{key}: {value}")
+        if isinstance(settings, list):
+            setting_table(settings)
+        else:
+            for key, value in settings.items():
+                click.echo(f"  {key}: {value}")
+        click.echo()
+
+
+def _about(entry: Entry, found: Plugins) -> dict[str, Any]:
+    told = {"name": entry.name, "kind": entry.kind[:-1], "plugin": found.owner(entry.plugin), "summary": entry.summary}
+    if entry.kind == "recipes":
+        return {**told, "file": str(entry.factory), "text": "\n" + Path(str(entry.factory)).read_text(encoding="utf8")}
+    return {**told, "settings": settings_as_rows(entry.load())}
+
+
+def settings_as_rows(factory: Any) -> list[dict[str, Any]]:
+    """A factory's settings as plain values."""
+    from imgen import binding
+
+    return [
+        {
+            "name": setting.name,
+            "type": setting.type,
+            "default": None if setting.required else setting.default,
+            "required": setting.required,
+            "unit": setting.unit,
+            "meaning": setting.meaning,
+        }
+        for setting in binding.settings_of(factory).values()
+    ]
+
+
+def _about_weights(name: str) -> list[dict[str, Any]]:
+    from imgen.commands.options import find_weights
+    from imgen.model import read_config
+
+    path = find_weights(name, lambda config: True, "")
+    told = read_config(path).to_json()
+    about = {"file": str(path), "model": told["name"], "plugin": told["plugin"], **told["origin"]}
+    return [{**about, "data": told["data"], "settings": told["settings"]}]
+
+
+def setting_table(rows: list[dict[str, Any]]) -> None:
+    """Print settings with type, default, unit and meaning."""
+    cells = [
+        [
+            row["name"],
+            row["type"],
+            "required" if row["required"] else _default(row["default"]),
+            row["unit"],
+            row["meaning"],
+        ]
+        for row in rows
+    ]
+    table(["setting", "type", "default", "unit", "meaning"], cells)
+
+
+def table(head: list[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print columns, cutting nothing; columns that are empty everywhere are left out."""
+    kept = [place for place in range(len(head)) if any(row[place] for row in rows)]
+    lines = [[head[place].upper() for place in kept], *([row[place] for place in kept] for row in rows)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(kept))]
+    for line in lines:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _default(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (tuple, list)):
+        return "[" + ", ".join(str(item) for item in value) + "]"
+    return "null" if value is None else str(value)

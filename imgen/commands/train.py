@@ -1,0 +1,208 @@
+"""`imgen train`: start a run, or take it up where it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imgen.commands.options import as_json, device, give, pick_device, say
+
+if TYPE_CHECKING:
+    from imgen.plugins import Plugins
+    from imgen.recipe import Draft, Override, Recipe
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
+    options_metavar="[OPTIONS]",
+)
+@click.argument("recipe", metavar="RECIPE|RUN", required=False)
+@click.option("-s", "--set", "settings", metavar="KEY=VALUE", multiple=True, help="Change a setting of the recipe.")
+@click.option(
+    "--NAME", "unused", metavar="VALUE", expose_value=False, help="Short for -s where one setting has that name."
+)
+@click.option(
+    "--out", metavar="DIR", type=click.Path(path_type=Path), help="The run's folder; default runs/RECIPE-0001."
+)
+@click.option("--steps", metavar="N", help="Short for -s train.steps=N.")
+@click.option("--seed", metavar="N", help="Short for -s train.seed=N.")
+@device
+@click.option("--new", is_flag=True, help="Start a new run even if an unfinished one could be resumed.")
+@click.option("--dry-run", is_flag=True, help="Print the resolved recipe, parameters and an estimate of memory.")
+@as_json
+@click.option("-h", "--help", "wants_help", is_flag=True, help="Show this, or the settings of a recipe.")
+@click.argument("rest", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def train(ctx: click.Context, recipe: str | None, rest: tuple[str, ...], **options: Any) -> None:
+    """Train what a recipe says, or resume a run.
+
+    RECIPE is a file or a name that `imgen recipes` lists. The same command again resumes the newest unfinished run of
+    the same recipe; `imgen train RUN` resumes that run. `imgen train RECIPE --help` lists the recipe's settings.
+    """
+    found: Plugins = ctx.obj
+    if options["wants_help"]:
+        return _help(ctx, recipe, found)
+    if recipe is None or recipe.startswith("-"):
+        raise click.UsageError("which recipe? `imgen recipes` lists those that are installed", ctx)
+    overrides = _overrides(ctx, options, rest)
+    if options["dry_run"]:
+        return _dry_run(_checked(recipe, overrides, found), found, options["as_json"])
+    return _train(recipe, overrides, found, options)
+
+
+def _train(reference: str, overrides: Sequence[Override], found: Plugins, options: dict[str, Any]) -> None:
+    from imgen import dist
+    from imgen.build import build
+    from imgen.train import run
+    from imgen.train.signals import StopSignals
+
+    with StopSignals() as stop:
+        recipe = _checked(reference, overrides, found)
+        where = dist.join(pick_device(options["device"]))
+        first = dist.rank() == 0
+        try:
+            # Everything that can be wrong is built before a folder is made.
+            built = build(recipe, found)
+            folder = dist.agree(_folder(reference, recipe, options) if first else None)
+            assert folder is not None
+            for line in _report(built.dataset) if first else ():
+                say(line)
+            if run.is_complete(folder, recipe.train.steps):
+                say(f"{run.relative(folder)}: complete already; raise train.steps to train on")
+            elif first:
+                with run.held(folder):
+                    run.store_recipe(folder, recipe)
+                    _fit(recipe, built, folder, where, stop, options["as_json"])
+            else:
+                _fit(recipe, built, folder, where, stop, quiet=True)
+        finally:
+            dist.leave()
+    if first:
+        path = folder / "model.safetensors"
+        give({"run": str(folder), "model": str(path)}) if options["as_json"] else click.echo(path)
+
+
+def _fit(recipe: Recipe, built: Any, folder: Path, where: str, stop: Any, quiet: bool) -> None:
+    from imgen.card import Card
+    from imgen.train.events import JsonLines, Listener
+    from imgen.train.listeners import Console, TensorBoard
+    from imgen.train.trainer import Trainer
+
+    console = Console(quiet)
+    listeners: list[Listener] = [JsonLines(folder / "events.jsonl"), Card(folder, recipe, built.config), console]
+    if recipe.train.tensorboard:
+        listeners.append(TensorBoard(folder / "tensorboard"))
+    try:
+        with console.decoding():
+            trainer = Trainer(
+                built.algorithm,
+                built.dataset,
+                recipe.train,
+                folder,
+                config=built.config,
+                device=where,
+                metrics=built.metrics,
+                listeners=listeners,
+            )
+        trainer.fit(stop)
+    finally:
+        console.close()
+
+
+def _checked(reference: str, overrides: Sequence[Override], found: Plugins) -> Recipe:
+    draft = _draft(reference, found)
+    draft.apply(overrides)
+    return draft.check()
+
+
+def _folder(reference: str, recipe: Recipe, options: dict[str, Any]) -> Path:
+    from imgen.errors import RecipeError
+    from imgen.train import run
+
+    path = Path(reference)
+    if not run.is_run(path):
+        folder = run.open_for(recipe, options["out"], options["new"])
+        say(f"run {run.relative(folder)}")
+        return folder
+    if options["new"] or options["out"]:
+        raise RecipeError(f"{path}: a run is resumed where it is; give the recipe instead of it for a new run")
+    run.refuse_changes(path, recipe)
+    return path
+
+
+def _report(dataset: Any) -> list[str]:
+    report = getattr(dataset, "report", None)
+    return list(report.lines()) if report else []
+
+
+def _overrides(ctx: click.Context, options: dict[str, Any], rest: tuple[str, ...]) -> list[Override]:
+    from imgen.recipe import Override
+
+    given = []
+    for text in options["settings"]:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise click.UsageError(f"-s {text}: write it as -s KEY=VALUE, such as -s train.steps=1000", ctx)
+        given.append(Override(key.strip(), value, f"-s {text}"))
+    words = list(rest)
+    while words:
+        word = words.pop(0)
+        if not word.startswith("--") or word == "--":
+            raise click.UsageError(f"what is '{word}'? Settings are given as --NAME VALUE or -s KEY=VALUE", ctx)
+        name, equals, value = word.removeprefix("--").partition("=")
+        if not equals:
+            # A name without a value is a switch.
+            value = words.pop(0) if words and not words[0].startswith("--") else "true"
+        given.append(Override(name, value, f"--{name} {value}"))
+    for name in ("steps", "seed"):
+        if options[name] is not None:
+            given.append(Override(f"train.{name}", options[name], f"--{name} {options[name]}"))
+    return given
+
+
+def _help(ctx: click.Context, reference: str | None, found: Plugins) -> None:
+    from imgen.commands.show import setting_table, settings_as_rows
+    from imgen.recipe import TrainSettings
+
+    if reference is None or reference.startswith("-"):
+        click.echo(ctx.get_help())
+        return
+    draft = _draft(reference, found)
+    for section in ("algorithm", "dataset", "train"):
+        part = draft.content.get(section) or {}
+        name = part.get("name") if isinstance(part, dict) else None
+        factory = TrainSettings if section == "train" else found.registry(f"{section}s").get(str(name)).load()
+        click.echo(f"{section}" + (f" {name}" if name else "") + f"  (as -s {section}.NAME=VALUE or --NAME VALUE)")
+        rows = settings_as_rows(factory)
+        for row in rows:
+            if isinstance(part, dict) and row["name"] in part:
+                row.update(default=part[row["name"]], required=False)
+        setting_table([{**row, "name": "  " + row["name"]} for row in rows])
+        click.echo()
+    click.echo("Defaults are those of this recipe.")
+
+
+def _draft(reference: str, found: Plugins) -> Draft:
+    from imgen import recipe as recipes
+    from imgen.train import run
+
+    path = Path(reference)
+    source = path / "recipe.yaml" if run.is_run(path) else recipes.find(reference, found)
+    return recipes.Draft.read(source, found)
+
+
+def _dry_run(recipe: Recipe, found: Plugins, as_json: bool) -> None:
+    from imgen.build import build
+    from imgen.train.estimate import estimate
+
+    built = build(recipe, found)
+    told = estimate(built.algorithm, built.dataset.spec, recipe.train)
+    if as_json:
+        give({"recipe": recipe.to_dict(), **told.to_json()})
+        return
+    click.echo(recipe.to_yaml())
+    for line in told.lines():
+        click.echo(line)

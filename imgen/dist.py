@@ -1,0 +1,80 @@
+"""Several processes under `torchrun`: who am I, broadcast, and one flat all-reduce."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TypeVar
+
+import torch
+import torch.distributed as td
+from torch import Tensor
+
+T = TypeVar("T")
+
+
+def rank() -> int:
+    """Number of this process, from 0."""
+    return td.get_rank() if td.is_initialized() else 0
+
+
+def world() -> int:
+    """How many processes train together."""
+    return td.get_world_size() if td.is_initialized() else 1
+
+
+def join(device: str) -> str:
+    """Join the other processes if `torchrun` started this one; gives the device of this process."""
+    if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return device
+    if device.startswith("cuda"):
+        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+        torch.cuda.set_device(device)
+    if not td.is_initialized():
+        td.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    return device
+
+
+def leave() -> None:
+    """Leave the group, if this process is in one."""
+    if td.is_initialized():
+        td.destroy_process_group()
+
+
+def broadcast(tensors: Sequence[Tensor]) -> None:
+    """Give every process the tensors of the first, in place."""
+    if td.is_initialized():
+        for tensor in tensors:
+            # The sender's memory order may differ from ours: contiguous copies cross, values come back.
+            copy = tensor.detach().contiguous()
+            td.broadcast(copy, src=0)
+            tensor.detach().copy_(copy)
+
+
+def average(tensors: Sequence[Tensor]) -> None:
+    """Average over all processes, in place, with a single all-reduce."""
+    if not td.is_initialized() or not tensors:
+        return
+    flat = torch.cat([tensor.detach().flatten().float() for tensor in tensors])
+    td.all_reduce(flat)
+    flat /= world()
+    for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+        tensor.detach().copy_(mean.view(tensor.shape))
+
+
+def any_true(flag: bool, device: torch.device) -> bool:
+    """Whether any process says so; all get the same answer."""
+    if not td.is_initialized():
+        return flag
+    told = torch.tensor(float(flag), device=device)
+    td.all_reduce(told, op=td.ReduceOp.MAX)
+    return bool(told.item())
+
+
+def agree(value: T) -> T:
+    """The first process's value, for all."""
+    if not td.is_initialized():
+        return value
+    box = [value]
+    td.broadcast_object_list(box, src=0)
+    return box[0]

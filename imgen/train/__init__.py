@@ -1,0 +1,1 @@
+"""Everything about training that is not in a paper, written once."""

@@ -1,0 +1,170 @@
+"""Step folders of safetensors and JSON: written at once or not at all, and the newest complete one found again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from imgen.errors import WeightsError
+from imgen.model import ModelConfig, write_model
+from imgen.train.play import Seat
+
+_STATE = "state.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A complete step folder, checked against its sums; nothing of it has been loaded."""
+
+    path: Path
+    step: int
+    state: Mapping[str, Any]
+
+    def read(self, name: str) -> dict[str, Tensor]:
+        """The tensors of one of its files, on the CPU."""
+        return load_file(self.path / f"{name}.safetensors")
+
+
+def folder(run: Path, step: int) -> Path:
+    """Where the checkpoint of a step is."""
+    return run / "checkpoints" / f"step-{step:08d}"
+
+
+def write(
+    run: Path,
+    step: int,
+    *,
+    algorithm: Mapping[str, Tensor],
+    averaged: Mapping[str, Tensor],
+    config: ModelConfig,
+    seats: Mapping[str, Seat],
+    state: Mapping[str, Any],
+) -> Path:
+    """Write a checkpoint into a temporary folder, force it to disk, and give it its name."""
+    target = folder(run, step)
+    if target.exists():
+        return target
+    clean(run)
+    building = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    building.mkdir(parents=True)
+    save_file(_plain(algorithm), building / "algorithm.safetensors")
+    save_file(_plain(slots(seats)), building / "optim.safetensors")
+    write_model(building / "ema.safetensors", config, averaged)
+    files = sorted(building.glob("*.safetensors"))
+    told = {**state, "step": step, "files": {file.name: [file.stat().st_size, _sum(file)] for file in files}}
+    (building / _STATE).write_text(json.dumps(told, indent=1), encoding="utf8")
+    for file in [*building.iterdir(), building]:
+        _force(file)
+    building.rename(target)
+    _force(target.parent)
+    return target
+
+
+def latest(run: Path) -> Checkpoint | None:
+    """The newest complete checkpoint; what a kill left half-written is passed over.
+
+    Raises: `WeightsError` where the newest one is complete but damaged: going on from an older one would lose work.
+    """
+    for path in reversed(steps(run)):
+        state = _state(path)
+        if state is None:
+            continue
+        for name, (size, digest) in state["files"].items():
+            if _sum(path / name) != digest:
+                raise WeightsError(
+                    f"{path / name}: damaged: {size:,} bytes that do not match their sha256; "
+                    f"remove {path} to resume from the checkpoint before it"
+                )
+        return Checkpoint(path, int(state["step"]), state)
+    return None
+
+
+def steps(run: Path) -> list[Path]:
+    """Step folders in order, complete or not."""
+    return sorted(path for path in (run / "checkpoints").glob("step-*") if path.is_dir())
+
+
+def newest_step(run: Path) -> int | None:
+    """The step of the newest complete checkpoint, without reading its weights."""
+    for path in reversed(steps(run)):
+        state = _state(path)
+        if state is not None:
+            return int(state["step"])
+    return None
+
+
+def prune(run: Path, keep_last: int, keep_every: int) -> None:
+    """Remove all but the newest few and every so-many-th."""
+    for path in steps(run)[:-keep_last]:
+        step = int(path.name.removeprefix("step-"))
+        if not keep_every or step % keep_every:
+            # Renamed first: a kill half-way through must not leave a folder that looks complete.
+            doomed = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+            path.rename(doomed)
+            shutil.rmtree(doomed, ignore_errors=True)
+
+
+def clean(run: Path) -> None:
+    """Remove what a killed process left half-written or half-removed."""
+    for path in (run / "checkpoints").glob(".step-*.tmp"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def slots(seats: Mapping[str, Seat]) -> dict[str, Tensor]:
+    """The optimizers' state as tensors, under `player/parameter/slot`."""
+    return {
+        f"{name}/{parameter}/{slot}": value
+        for name, seat in seats.items()
+        for parameter, tensor in seat.parameters.items()
+        for slot, value in seat.optimizer.state.get(tensor, {}).items()
+        if isinstance(value, Tensor)
+    }
+
+
+def restore_slots(seats: Mapping[str, Seat], state: Mapping[str, Tensor]) -> None:
+    """Put the optimizers' state back, each slot on its parameter's device and in its memory order."""
+    for key, value in state.items():
+        name, parameter, slot = key.split("/")
+        tensor = seats[name].parameters[parameter]
+        if value.shape == tensor.shape:
+            value = torch.empty_like(tensor, dtype=value.dtype, requires_grad=False).copy_(value)
+        seats[name].optimizer.state[tensor][slot] = value.to(tensor.device)
+
+
+def _state(path: Path) -> dict[str, Any] | None:
+    """The state of a step folder if all its files are there in full size."""
+    try:
+        state: dict[str, Any] = json.loads((path / _STATE).read_text(encoding="utf8"))
+        whole = all((path / name).stat().st_size == size for name, (size, _) in state["files"].items())
+        return state if whole and isinstance(state["step"], int) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    # safetensors takes contiguous memory only, and keeps no memory order.
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _sum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _force(path: Path) -> None:
+    """Force a file or a folder's entries to disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,89 @@
+"""What a run will take, before any of it is spent: parameters, the size of a checkpoint, memory."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from imgen.algorithm import Algorithm
+from imgen.data.spec import DataSpec
+from imgen.recipe import TrainSettings
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """parameters: by network; checkpoint, state, activations: bytes, the last None where a turn could not be traced."""
+
+    parameters: dict[str, int]
+    checkpoint: int
+    state: int
+    activations: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return dataclasses.asdict(self)
+
+    def lines(self) -> list[str]:
+        """For people."""
+        told = [f"parameters  {name}: {count:,}" for name, count in self.parameters.items()]
+        told.append(f"parameters  in all: {sum(self.parameters.values()):,}")
+        told.append(f"checkpoint  {self.checkpoint / 1e6:.1f} MB")
+        about = f"memory      weights, gradients and optimizer {self.state / 1e6:.0f} MB"
+        if self.activations is not None:
+            about += (
+                f", activations about {self.activations / 1e6:.0f} MB in fp32"
+                f"; in all about {(self.state + self.activations) / 1e9:.2f} GB and the data"
+            )
+        return [*told, about]
+
+
+def estimate(algorithm: Algorithm, data: DataSpec, settings: TrainSettings) -> Estimate:
+    """Count what is there, and trace every turn on a device without memory for what its backward pass keeps.
+
+    Assumes an optimizer with two slots for each parameter, as Adam has.
+    """
+    parameters = {
+        name: sum(parameter.numel() for parameter in network.parameters())
+        for name, network in algorithm.named_children()
+    }
+    bytes_ = sum(tensor.numel() * tensor.element_size() for tensor in algorithm.state_dict().values())
+    shipped = sum(tensor.numel() * tensor.element_size() for tensor in algorithm.model.state_dict().values())
+    averaged = shipped if settings.ema_half_life else 0
+    return Estimate(
+        parameters={name: count for name, count in parameters.items() if count},
+        checkpoint=3 * bytes_ + shipped,
+        state=4 * bytes_ + averaged,
+        activations=_kept(algorithm, data, settings.batch),
+    )
+
+
+def _kept(algorithm: Algorithm, data: DataSpec, batch: int) -> int | None:
+    """Most bytes that the backward pass of one turn keeps; None where the data or a turn is out of the ordinary."""
+    if set(algorithm.expects) != {"images"}:
+        return None
+    ghost = copy.deepcopy(algorithm).to("meta")
+    group = (data.group,) if data.group > 1 else ()
+    pictures = torch.empty(batch, *group, *data.image, device="meta")
+    most = 0
+    try:
+        for turn in ghost.turns(0):
+            kept: dict[int, int] = {}
+            own = {parameter.untyped_storage()._cdata for parameter in ghost.parameters()}
+
+            def keep(tensor: Tensor, kept: dict[int, int] = kept, own: set[int] = own) -> Tensor:
+                storage = tensor.untyped_storage()
+                if storage._cdata not in own:
+                    kept[storage._cdata] = storage.nbytes()
+                return tensor
+
+            with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+                turn({"images": pictures})
+            most = max(most, sum(kept.values()))
+    except (RuntimeError, NotImplementedError):
+        return None
+    return most

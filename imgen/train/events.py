@@ -1,0 +1,115 @@
+"""What a run tells: events, and the JSON lines that keep them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from imgen import files
+
+
+@dataclass(frozen=True)
+class Started:
+    """Training begins at `step`, 0 or where a checkpoint left off."""
+
+    step: int
+    steps: int
+    device: str
+
+
+@dataclass(frozen=True)
+class Logged:
+    """Means since the last one; rate: pictures a second, left: seconds to the end; memory: peak bytes on a GPU."""
+
+    step: int
+    values: Mapping[str, float]
+    rate: float
+    left: float
+    memory: int
+
+
+@dataclass(frozen=True)
+class Previewed:
+    """A sheet was drawn."""
+
+    step: int
+    path: Path
+    sheet: Image.Image
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint is on disk."""
+
+    step: int
+    path: Path
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A metric was computed on the averaged model."""
+
+    step: int
+    metric: str
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The run is complete and its weights file written; seconds: how long this process trained."""
+
+    step: int
+    path: Path
+    seconds: float
+
+
+Event = Started | Logged | Previewed | Saved | Evaluated | Finished
+Listener = Callable[[Event], None]
+
+
+class JsonLines:
+    """Appends every event to `events.jsonl`, a JSON object a line."""
+
+    def __init__(self, path: Path) -> None:
+        """path: the file, made when the first event comes."""
+        self.path = path
+
+    def __call__(self, event: Event) -> None:
+        """Append one line."""
+        if isinstance(event, Started):
+            self._drop_after(event.step)
+        told = {key: _plain(value) for key, value in vars(event).items() if key != "sheet"}
+        line = {"event": type(event).__name__.lower(), "time": datetime.now(UTC).isoformat(timespec="seconds"), **told}
+        with self.path.open("a", encoding="utf8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def _drop_after(self, step: int) -> None:
+        """What a killed process told after its last checkpoint is told again: keep one history."""
+        if not self.path.exists():
+            return
+        kept = []
+        for line in self.path.read_text(encoding="utf8").splitlines():
+            try:
+                if json.loads(line)["step"] <= step:
+                    kept.append(line)
+            except (ValueError, KeyError, TypeError):
+                continue  # a line that a kill cut off
+        files.write(self.path, "".join(f"{line}\n" for line in kept))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        # Relative to the run: the line stays true when the run is moved, and tells nobody's folders.
+        return "/".join(value.parts[-2:]) if len(value.parts) > 1 else str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return asdict(value) if hasattr(value, "__dataclass_fields__") else value

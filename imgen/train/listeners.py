@@ -1,0 +1,129 @@
+"""Listeners that show a run to people: the console and TensorBoard."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from imgen.data.pictures import progress
+from imgen.train.events import Evaluated, Event, Finished, Logged, Previewed, Saved, Started
+
+
+class Console:
+    """Progress on standard error: a bar in a terminal, plain lines in a log."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        """The bar is made when training starts; quiet: show nothing."""
+        self._quiet = quiet
+        self._progress: Any = None
+        self._task: Any = None
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        if self._quiet:
+            return
+        match event:
+            case Started():
+                self._start(event)
+            case Logged():
+                self._log(event)
+            case Evaluated():
+                self._say(f"{event.metric}: " + "  ".join(f"{name} {v:.4g}" for name, v in event.values.items()))
+            case Saved() if self._progress is None:
+                self._say(f"step {event.step:,}: saved")
+            case Finished():
+                self.close()
+            case _:
+                pass
+
+    @contextmanager
+    def decoding(self) -> Iterator[None]:
+        """Tell how far the decoding of pictures is, should it take long enough to be noticed."""
+        token = progress.set(None if self._quiet else self._decoded)
+        self._next = time.monotonic() + 2
+        try:
+            yield
+        finally:
+            progress.reset(token)
+
+    def _decoded(self, done: int, total: int) -> None:
+        if time.monotonic() >= self._next:
+            self._next += 5
+            self._say(f"decoding pictures: {done:,} of {total:,}")
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+    def _start(self, event: Started) -> None:
+        word = "resuming at" if event.step else "training from"
+        self._say(f"{word} step {event.step:,} of {event.steps:,} on {event.device}")
+        if not sys.stderr.isatty():
+            return
+        from rich.console import Console as Terminal
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        self._progress = Progress(
+            BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), console=Terminal(stderr=True)
+        )
+        self._task = self._progress.add_task("", total=event.steps, completed=event.step)
+        self._progress.start()
+
+    def _log(self, event: Logged) -> None:
+        losses = "  ".join(f"{name} {value:.4g}" for name, value in event.values.items())
+        left = timedelta(seconds=round(event.left))
+        told = f"{event.rate:,.0f} images/s  {left} left  {losses}"
+        if event.memory:
+            told += f"  {event.memory / 2**30:.1f} GiB"
+        if self._progress is not None:
+            self._progress.update(self._task, completed=event.step, description=told)
+        else:
+            self._say(f"step {event.step:,}: {told}")
+
+    def _say(self, line: str) -> None:
+        if self._progress is not None:
+            self._progress.console.print(line, highlight=False, markup=False)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+
+class TensorBoard:
+    """Scalars and sheets for TensorBoard, under `tensorboard/` of the run."""
+
+    def __init__(self, folder: Path) -> None:
+        """folder: where the event files go."""
+        self.folder = folder
+        self._writer: Any = None
+
+    def __call__(self, event: Event) -> None:
+        """Write one event."""
+        if isinstance(event, Started):
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(str(self.folder), purge_step=event.step + 1 if event.step else None)
+        if self._writer is None:
+            return
+        match event:
+            case Logged():
+                for name, value in {**event.values, "images_per_second": event.rate}.items():
+                    self._writer.add_scalar(name, value, event.step)
+            case Previewed():
+                import numpy as np
+
+                self._writer.add_image("preview", np.asarray(event.sheet), event.step, dataformats="HWC")
+            case Evaluated():
+                for name, value in event.values.items():
+                    self._writer.add_scalar(f"{event.metric}/{name}", value, event.step)
+            case Saved():
+                self._writer.flush()
+            case Finished():
+                self._writer.close()
+            case _:
+                pass

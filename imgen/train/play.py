@@ -1,0 +1,127 @@
+"""One turn: freeze, autocast, losses, gradients, average over processes, clip, move."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from imgen import dist
+from imgen.algorithm import Algorithm, Batch, Player, Turn, moves_of
+
+
+@dataclass
+class Seat:
+    """A player at the table: its parameters by name, and the optimizer that moves them."""
+
+    player: Player
+    parameters: dict[str, nn.Parameter]
+    optimizer: Optimizer
+    rates: list[float]
+    """The optimizer's own learning rates, before the schedule."""
+
+    def pace(self, step: int) -> None:
+        """Set the learning rates of a step."""
+        factor = self.player.schedule(step)
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = rate * factor
+
+
+def take_seats(algorithm: Algorithm) -> dict[str, Seat]:
+    """A seat for every player.
+
+    Raises: `TypeError` where two players share a parameter, or one belongs to nobody: a fault of the paper's code.
+    """
+    seats: dict[str, Seat] = {}
+    owner: dict[str, str] = {}
+    for name, player in algorithm.players().items():
+        parameters = player.named_parameters(algorithm)
+        for parameter in parameters:
+            if parameter in owner:
+                raise TypeError(f"players '{owner[parameter]}' and '{name}' both own the parameter {parameter}")
+            owner[parameter] = name
+        seats[name] = seat(player, parameters)
+    orphans = [name for name, _ in algorithm.named_parameters() if name not in owner]
+    if orphans:
+        raise TypeError(f"no player owns the parameter {orphans[0]} ({len(orphans)} in all)")
+    return seats
+
+
+def seat(player: Player, parameters: dict[str, nn.Parameter]) -> Seat:
+    """Build the optimizer of a player, afresh."""
+    optimizer = player.optimizer(list(parameters.values()))
+    return Seat(player, parameters, optimizer, [group["lr"] for group in optimizer.param_groups])
+
+
+@dataclass(frozen=True)
+class House:
+    """How turns are played, the same for all: precision, clipping, and the buffers that processes share."""
+
+    device: torch.device
+    bf16: bool = False
+    clip_grad: float = 0.0
+
+    def play(
+        self, turn: Turn, batch: Batch, algorithm: Algorithm, seats: Mapping[str, Seat]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Play one turn and move its players; gives (loss by player, values to log), still on the device."""
+        movers = moves_of(turn).players
+        for name, other in seats.items():
+            for parameter in other.parameters.values():
+                parameter.requires_grad_(name in movers)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            losses, values = turn(batch)
+        gradients = self._gradients(losses, movers, seats)
+        shared = [gradient for mine in gradients.values() for gradient in mine.values()]
+        # Buffers hold evidence and running statistics: every process goes on with the mean of all.
+        dist.average([*shared, *(buffer for buffer in algorithm.buffers() if buffer.is_floating_point())])
+        for name in movers:
+            self._move(seats[name], gradients[name])
+        return dict(losses), dict(values)
+
+    def _gradients(
+        self, losses: Mapping[str, Tensor], movers: tuple[str, ...], seats: Mapping[str, Seat]
+    ) -> dict[str, dict[str, Tensor]]:
+        found: dict[str, dict[str, Tensor]] = {}
+        for place, name in enumerate(movers, 1):
+            parameters = seats[name].parameters
+            # A loss moves its own player only, even where another player's loss hangs on the same forward pass.
+            gradients: tuple[Tensor | None, ...] = torch.autograd.grad(
+                losses[name], list(parameters.values()), retain_graph=place < len(movers), allow_unused=True
+            )
+            found[name] = {
+                key: gradient for key, gradient in zip(parameters, gradients, strict=True) if gradient is not None
+            }
+        return found
+
+    def _move(self, seat: Seat, gradients: Mapping[str, Tensor]) -> None:
+        for name, gradient in gradients.items():
+            seat.parameters[name].grad = gradient
+        if self.clip_grad:
+            nn.utils.clip_grad_norm_(list(seat.parameters.values()), self.clip_grad)
+        seat.optimizer.step()
+        seat.optimizer.zero_grad(set_to_none=True)
+        if seat.player.clamp is not None:
+            bound = seat.player.clamp
+            with torch.no_grad():
+                for parameter in seat.parameters.values():
+                    parameter.clamp_(-bound, bound)
+
+
+def restart(name: str, seats: dict[str, Seat]) -> None:
+    """Let a player start afresh, in place: new first weights, a new optimizer. Buffers stay.
+
+    Raises: `TypeError` where one of its networks has no `reset_parameters()`.
+    """
+    player = seats[name].player
+    for network in player.networks:
+        reset: Any = getattr(network, "reset_parameters", None)
+        if reset is None:
+            raise TypeError(f"player '{name}' restarts, but its {type(network).__name__} has no reset_parameters()")
+        with torch.no_grad():
+            reset()
+    seats[name] = seat(player, seats[name].parameters)

@@ -1,0 +1,170 @@
+"""A run is a folder: where it is, whose it is, and whether it is complete."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from imgen import files, yaml_lines
+from imgen.errors import RecipeError, WeightsError
+from imgen.model import ModelConfig, read_config
+from imgen.recipe import MAY_CHANGE, Recipe, differences
+from imgen.train import checkpoint
+
+ROOT = Path("runs")
+
+
+def is_run(path: Path) -> bool:
+    """Whether this folder is a run."""
+    return (path / "recipe.yaml").is_file()
+
+
+def is_complete(path: Path, steps: int | None = None) -> bool:
+    """Whether the run reached its last step, or a number of steps, and its weights file was written."""
+    step = checkpoint.newest_step(path)
+    return (path / "model.safetensors").is_file() and step is not None and step >= (steps or _steps(path))
+
+
+def newest_first(root: Path = ROOT) -> list[Path]:
+    """The runs in a folder, the one that was started last first."""
+    runs = [path for path in root.iterdir() if is_run(path)] if root.is_dir() else []
+    return sorted(runs, key=lambda path: ((path / "recipe.yaml").stat().st_mtime_ns, path.name), reverse=True)
+
+
+def weights_of(path: Path) -> Path:
+    """The weights file to use of a run: the final one, or else the averaged weights of its newest checkpoint.
+
+    Raises: `WeightsError` where it has neither yet.
+    """
+    final = path / "model.safetensors"
+    step = checkpoint.newest_step(path)
+    if final.is_file() and (step is None or is_complete(path)):
+        return final
+    if step is None:
+        raise WeightsError(f"{path}: this run has no checkpoint yet; let it reach one")
+    return checkpoint.folder(path, step) / "ema.safetensors"
+
+
+def newest_that(can: Callable[[ModelConfig], bool], what: str, root: Path = ROOT) -> Path:
+    """The weights file of the newest run whose model can do what is asked.
+
+    Raises: `WeightsError` where there is none.
+    """
+    runs = newest_first(root)
+    for path in runs:
+        try:
+            weights = weights_of(path)
+            if can(read_config(weights)):
+                return weights
+        except WeightsError:
+            continue
+    seen = f"none of the {len(runs)} runs under {root}/ {what}" if runs else f"there are no runs under {root}/"
+    raise WeightsError(f"{seen}; train one first, or give a run folder or a model.safetensors")
+
+
+def open_for(recipe: Recipe, out: Path | None, fresh: bool) -> Path:
+    """The folder for a recipe: the newest unfinished run of the very same recipe, or a new one.
+
+    out: a folder of the user's choice: new, empty, or a run of the same recipe.
+    Raises: `RecipeError` where `out` holds something else, with the differences.
+    """
+    if out is not None:
+        if is_run(out):
+            refuse_changes(out, recipe)
+            if fresh:
+                raise RecipeError(f"{out}: holds a run already; choose another folder for a new one")
+            return out
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise RecipeError(f"{out}: is not empty and not a run; choose a new folder")
+        return _create(out, recipe)
+    if not fresh:
+        for path in newest_first():
+            if _written(path) == recipe.to_dict() and not is_complete(path) and not _is_busy(path):
+                return path
+    number = 1 + max((_number(path) for path in ROOT.glob(f"{recipe.title}-*")), default=0)
+    while (ROOT / f"{recipe.title}-{number:04d}").exists():
+        number += 1
+    return _create(ROOT / f"{recipe.title}-{number:04d}", recipe)
+
+
+def refuse_changes(path: Path, recipe: Recipe) -> None:
+    """Take a resumed run's recipe as it was, but for settings that do not touch what is learnt.
+
+    Raises: `RecipeError` with every difference.
+    """
+    changed = differences(_written(path), recipe.to_dict())
+    wrong = [change for change in changed if _key(change) not in {f"train.{name}" for name in MAY_CHANGE}]
+    if wrong:
+        raise RecipeError(
+            f"{path}: this run was started with another recipe, so it cannot be resumed with this one "
+            f"({'; '.join(wrong)}); resume it unchanged, or start a new run with --new or another --out"
+        )
+    step = checkpoint.newest_step(path)
+    if step is not None and recipe.train.steps < step:
+        raise RecipeError(f"{path}: this run is at step {step} already; train.steps cannot be {recipe.train.steps}")
+
+
+def store_recipe(path: Path, recipe: Recipe) -> None:
+    """Write the resolved recipe of a run."""
+    head = f"# imgen train {path}: resumes this run\n"
+    files.write(path / "recipe.yaml", head + recipe.to_yaml())
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold a run against a second process that would train it, too.
+
+    Raises: `RecipeError` where another process holds it.
+    """
+    with (path / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RecipeError(f"{path}: another process is training this run; wait for it, or use --new") from None
+        yield
+
+
+def _is_busy(path: Path) -> bool:
+    try:
+        with held(path):
+            return False
+    except RecipeError:
+        return True
+
+
+def _create(path: Path, recipe: Recipe) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    store_recipe(path, recipe)
+    return path
+
+
+def _written(path: Path) -> dict[str, object]:
+    try:
+        file = path / "recipe.yaml"
+        content = yaml_lines.parse(file.read_text(encoding="utf8"), str(file)).content
+        return content if isinstance(content, dict) else {}
+    except (OSError, RecipeError):
+        return {}
+
+
+def _steps(path: Path) -> int:
+    train = _written(path).get("train")
+    steps = train.get("steps") if isinstance(train, dict) else None
+    return steps if isinstance(steps, int) else 0
+
+
+def _number(path: Path) -> int:
+    tail = path.name.rpartition("-")[2]
+    return int(tail) if tail.isdecimal() else 0
+
+
+def _key(change: str) -> str:
+    return change.partition(":")[0]
+
+
+def relative(path: Path) -> str:
+    """A path as it is shown: relative to the working folder where it is inside."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,263 @@
+"""The loop: build, resume, step, finish."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from imgen import dist, images
+from imgen.algorithm import Algorithm, moves_of
+from imgen.data.loader import Loader
+from imgen.data.spec import Dataset
+from imgen.errors import Diverged, WeightsError
+from imgen.metrics import Evaluation
+from imgen.model import ModelConfig, write_model
+from imgen.recipe import TrainSettings
+from imgen.train import checkpoint
+from imgen.train.ema import Averaged
+from imgen.train.events import Evaluated, Event, Finished, Listener, Logged, Previewed, Saved, Started
+from imgen.train.meters import Meters
+from imgen.train.play import House, restart, take_seats
+from imgen.train.shapes import check_batch
+from imgen.train.signals import StopSignals
+
+Metrics = Mapping[str, Callable[[Evaluation], Mapping[str, float]]]
+
+
+class Trainer:
+    """Trains one algorithm on one data set in one run folder."""
+
+    def __init__(
+        self,
+        algorithm: Algorithm,
+        dataset: Dataset,
+        settings: TrainSettings,
+        run: Path,
+        *,
+        config: ModelConfig,
+        device: str = "cpu",
+        metrics: Metrics | None = None,
+        listeners: Sequence[Listener] = (),
+    ) -> None:
+        """Move to the device, share the first weights, and take up the newest checkpoint if there is one.
+
+        Raises: `WeightsError` where the checkpoint is damaged or of another algorithm.
+        """
+        self.settings, self.run, self.config, self.metrics = settings, run, config, metrics or {}
+        self.device = torch.device(device)
+        set_precision(settings, self.device)
+        self.algorithm = algorithm.to(self.device).train()
+        if settings.channels_last:
+            self.algorithm.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        dist.broadcast([*self.algorithm.parameters(), *self.algorithm.buffers()])
+        self.seats = take_seats(algorithm)
+        self.averaged = Averaged(algorithm.model, settings.ema_half_life)
+        bf16 = settings.precision == "bf16" or (settings.precision == "auto" and has_bf16(self.device))
+        self.house = House(self.device, bf16, settings.clip_grad)
+        self.meters = Meters(self.device)
+        self.loader = Loader(
+            dataset,
+            batch=settings.batch,
+            seed=settings.seed,
+            device=self.device,
+            rank=dist.rank(),
+            world=dist.world(),
+            resident=settings.resident,
+            workers=settings.workers,
+        )
+        self.images_a_step = settings.batch * dataset.spec.group
+        self.dataset, self.listeners = dataset, listeners if dist.rank() == 0 else ()
+        self.step = self._resume()
+        self._last_good = self.step
+
+    def fit(self, stop: StopSignals) -> None:
+        """Train to the last step and write what ships.
+
+        Raises: `Diverged` where a loss is no number; `Stopped` after a signal, with the state saved.
+        """
+        settings, began = self.settings, time.monotonic()
+        self._clock, self._clock_step = began, self.step
+        self._tell(Started(self.step, settings.steps, device_name(self.device)))
+        while self.step < settings.steps:
+            self._play_step(self.step)
+            self.step += 1
+            if self._due(settings.log_every):
+                self._log()
+            if settings.preview_every and self._due(settings.preview_every):
+                self._preview()
+            stopping = self._asked_to_stop(stop)
+            if stopping or self._due(settings.save_every):
+                self._save()
+            if stopping:
+                self.loader.close()
+                raise stop.end(f"step {self.step:,} is saved in {self.run}; the same command goes on from there")
+        self._finish(time.monotonic() - began)
+
+    def _play_step(self, step: int) -> None:
+        algorithm = self.algorithm
+        for name in algorithm.restarts(step):
+            # Alike on every process, and apart from the noise of the step.
+            torch.manual_seed(mix(self.settings.seed, -1, step))
+            restart(name, self.seats)
+        torch.manual_seed(mix(self.settings.seed, dist.rank(), step))
+        for seat in self.seats.values():
+            seat.pace(step)
+        batch = self._batch(step)
+        if step == self._last_good:
+            check_batch(batch, algorithm.expects, type(algorithm).__name__)
+        with torch.no_grad():
+            algorithm.prepare(step)
+        batch |= algorithm.share(batch)
+        for place, turn in enumerate(algorithm.turns(step)):
+            losses, values = self.house.play(turn, batch, algorithm, self.seats)
+            name = getattr(turn, "__name__", str(place))
+            self.meters.add({f"{name}/{key}": value for key, value in {**losses, **values}.items()}, step)
+        self.averaged.update(self.images_a_step, (step + 1) * self.images_a_step)
+
+    def _batch(self, step: int) -> dict[str, Tensor]:
+        """A batch with its pictures as floats: they are uint8 until they are on the device."""
+        return {
+            name: images.to_float(tensor) if tensor.dtype == torch.uint8 else tensor
+            for name, tensor in self.loader.batch(step).items()
+        }
+
+    def _due(self, every: int) -> bool:
+        return self.step % every == 0 or self.step == self.settings.steps
+
+    def _asked_to_stop(self, stop: StopSignals) -> bool:
+        # Several processes must stop at the same step; they compare notes only now and then.
+        if dist.world() > 1 and self.step % 10 and self.step != self.settings.steps:
+            return False
+        return dist.any_true(stop.asked is not None, self.device)
+
+    def _log(self) -> None:
+        self._check_finite()
+        now, steps = time.monotonic(), max(1, self.step - self._clock_step)
+        seconds = max(now - self._clock, 1e-9)
+        self._clock, self._clock_step = now, self.step
+        left = (self.settings.steps - self.step) * seconds / steps
+        memory = torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else 0
+        self._tell(Logged(self.step, self.meters.read(), steps * self.images_a_step / seconds, left, memory))
+
+    def _check_finite(self) -> None:
+        bad = self.meters.first_bad()
+        if bad is None:
+            return
+        self.loader.close()
+        step, what = bad
+        good = checkpoint.newest_step(self.run)
+        last = f"the last good checkpoint is of step {good:,}" if good is not None else "there is no checkpoint yet"
+        turn, _, loss = what.partition("/")
+        raise Diverged(
+            f"{self.run}: step {step:,}: turn '{turn}': loss '{loss}' is not a finite number; {last}; "
+            "a lower learning rate, clip_grad or precision=fp32 may help"
+        )
+
+    def _preview(self) -> None:
+        torch.manual_seed(mix(self.settings.seed, -2, 0))
+        with self.averaged.swapped():
+            sheet = images.sheet(self.algorithm.preview(self._first_batch()).float().cpu())
+        path = self.run / "previews" / f"step-{self.step:08d}.png"
+        if dist.rank() == 0:
+            images.save_png(sheet, path)
+        self._tell(Previewed(self.step, path, sheet))
+
+    def _first_batch(self) -> dict[str, Tensor]:
+        if not hasattr(self, "_shown"):
+            batch = self._batch(0)
+            self._shown = {**batch, **self.algorithm.share(batch)}
+        return self._shown
+
+    def _save(self) -> None:
+        self._check_finite()
+        if dist.rank() == 0:
+            path = checkpoint.write(
+                self.run,
+                self.step,
+                algorithm=self.algorithm.state_dict(),
+                averaged=self.averaged.state_dict(),
+                config=self._config(),
+                seats=self.seats,
+                state={"algorithm": self.config.origin.get("algorithm"), "world": dist.world()},
+            )
+            checkpoint.prune(self.run, self.settings.keep_last, self.settings.keep_every)
+            self._tell(Saved(self.step, path))
+
+    def _config(self) -> ModelConfig:
+        origin = {**self.config.origin, "step": self.step}
+        return ModelConfig(
+            name=self.config.name,
+            settings=self.config.settings,
+            data=self.config.data,
+            plugin=self.config.plugin,
+            origin=origin,
+        )
+
+    def _resume(self) -> int:
+        saved = checkpoint.latest(self.run)
+        if saved is None:
+            return 0
+        try:
+            self.algorithm.load_state_dict(saved.read("algorithm"))
+            checkpoint.restore_slots(self.seats, saved.read("optim"))
+            self.averaged.load_state_dict(saved.read("ema"))
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise WeightsError(
+                f"{saved.path}: does not fit this algorithm: {' '.join(str(error).split())[:300]}; "
+                "it was written by other code or another recipe"
+            ) from None
+        return saved.step
+
+    def _finish(self, seconds: float) -> None:
+        """Metrics first and the weights file last: its presence says that the run is complete."""
+        self.loader.close()
+        if dist.rank() == 0:
+            for name, metric in self.metrics.items():
+                torch.manual_seed(mix(self.settings.seed, -3, 0))
+                with self.averaged.swapped() as model:
+                    evaluation = Evaluation(
+                        model=model, dataset=self.dataset, device=self.device, seed=self.settings.seed
+                    )
+                    self._tell(Evaluated(self.step, name, metric(evaluation)))
+            path = self.run / "model.safetensors"
+            write_model(path, self._config(), self.averaged.state_dict())
+            self._tell(Finished(self.step, path, seconds))
+
+    def _tell(self, event: Event) -> None:
+        for listener in self.listeners:
+            listener(event)
+
+
+def mix(seed: int, rank: int, step: int) -> int:
+    """One seed for (seed, rank, step), so that noise is a function of the position and resuming is exact."""
+    words = np.random.SeedSequence([seed, rank & 0xFFFFFFFF, step]).generate_state(2)
+    return int(words[0]) << 31 | int(words[1]) >> 1
+
+
+def set_precision(settings: TrainSettings, device: torch.device) -> None:
+    """Say explicitly what products round to, and let cuDNN look for the fastest kernel."""
+    if device.type == "cuda":
+        torch.backends.cuda.matmul.fp32_precision = "tf32" if settings.tf32 else "ieee"
+        torch.backends.cudnn.conv.fp32_precision = "tf32" if settings.tf32 else "ieee"  # type: ignore[attr-defined]
+        torch.backends.cudnn.benchmark = True
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether autocast to bf16 pays: on GPUs of the last generations."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 8
+
+
+def device_name(device: torch.device) -> str:
+    """What to call a device in messages and cards."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def turn_names(algorithm: Algorithm) -> dict[str, Any]:
+    """The turns of the first step with their players, for dry runs."""
+    return {getattr(turn, "__name__", "turn"): moves_of(turn).players for turn in algorithm.turns(0)}
