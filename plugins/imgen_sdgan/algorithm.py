@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 import torch
+from annotated_types import Ge, Le
 from torch import Tensor
 
 from imgen.algorithm import Algorithm, Batch, Losses, Player, Turn, turn
@@ -34,6 +35,7 @@ from imgen_sdgan.networks import (
 )
 
 Objective = Literal["dcgan", "lsgan", "wgan", "wgan-gp"]
+Beta = Annotated[float, Ge(0), Le(0.9999)]
 Played = tuple[Losses, Mapping[str, Tensor]]
 
 
@@ -112,7 +114,7 @@ class SDDcgan(Algorithm):
         w_r1: Weight = 0.0,
         lr_g: Rate | None = None,
         lr_d: Rate | None = None,
-        beta1: Fraction = 0.5,
+        beta1: Beta = 0.5,
     ) -> None:
         super().__init__()
         self.k = _tuple_size(data)
@@ -231,8 +233,8 @@ class SDBegan(Algorithm):
         lr: Rate = 8e-5,
         lr_floor: Fraction = 0.25,
         halve_every: NonNegative = 100_000,
-        beta1: Fraction = 0.9,
-        beta2: Fraction = 0.999,
+        beta1: Beta = 0.9,
+        beta2: Beta = 0.999,
     ) -> None:
         super().__init__()
         self.tuple_size = _tuple_size(data)

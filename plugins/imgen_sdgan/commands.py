@@ -17,7 +17,7 @@ def sdgan() -> None:
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    default=Path("runs/sdbegan-web/model.safetensors"),
+    default=Path("sdbegan-web/model.safetensors"),
     show_default=True,
     help="Weights file to write, or a folder for a model.safetensors.",
 )

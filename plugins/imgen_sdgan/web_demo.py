@@ -83,9 +83,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             raise WeightsError(f"{path}: too large for a manifest; one of at most {_MOST_MANIFEST:,} bytes is read")
         manifest = json.loads(path.read_bytes())
     except OSError as error:
-        raise WeightsError(
-            f"{path}: {error.strerror or error}; FOLDER must hold the files of SD-GAN's web demo"
-        ) from None
+        why = "no such file" if isinstance(error, FileNotFoundError) else error.strerror or error
+        raise WeightsError(f"{path}: {why}; FOLDER must hold the files of SD-GAN's web demo") from None
     except (ValueError, RecursionError):
         raise WeightsError(f"{path}: not valid JSON; fetch the web demo's manifest.json again") from None
     if not isinstance(manifest, dict):
