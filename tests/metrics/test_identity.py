@@ -56,7 +56,7 @@ def data() -> Shapes:
 
 def measure(data: object, model: nn.Module, seed: int = 0) -> dict[str, float]:
     evaluation = SimpleNamespace(model=model, dataset=data, device=torch.device("cpu"), seed=seed)
-    return drawn_identity(pairs=200, identities=60, observations=6)(evaluation)
+    return drawn_identity(pairs=120, identities=40, observations=6)(evaluation)
 
 
 def test_auc_by_hand() -> None:
