@@ -62,7 +62,7 @@ def refused(folder, *words):
         assert word in text
 
 
-@pytest.mark.skipif(not PUBLISHED.is_dir(), reason=f"the authors' published weights are not at ../{PUBLISHED.name}")
+@pytest.mark.skipif(not PUBLISHED.is_dir(), reason="the authors' published weights are not here")
 def test_the_published_latents_give_the_published_pictures():
     manifest = read_manifest(PUBLISHED)
     identity, observation = (read_tensor(PUBLISHED, manifest, f"fig1/grid_{code}", (4, 50)) for code in ("zis", "zos"))
