@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import warnings
 from collections.abc import Iterator, Sequence
@@ -39,6 +40,9 @@ _UPRIGHT = {
 }
 
 Box = tuple[int, int, int, int]
+
+# What PIL logs of a damaged file, our errors say; without a handler Python would print it.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 class Header(NamedTuple):

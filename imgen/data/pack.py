@@ -18,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from imgen.data.pictures import Progress, chunks, in_order, tell
 from imgen.data.spec import Dataset
 from imgen.errors import DataError
-from imgen.images import replacing
+from imgen.files import replacing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -174,6 +174,9 @@ class PackedPictures:
         self._images, self._rows = packed.images(), rows
         count = packed.shape[0] if rows is None else len(rows)
         self.shape: tuple[int, ...] = (count, *packed.shape[1:])
+
+    def __len__(self) -> int:
+        return self.shape[0]
 
     @property
     def dtype(self) -> Any:

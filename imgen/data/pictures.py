@@ -18,7 +18,8 @@ import PIL
 
 from imgen.data.source import Source
 from imgen.errors import DataError
-from imgen.images import load, replacing
+from imgen.files import replacing
+from imgen.images import load
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,6 +87,9 @@ class Pictures:
     @property
     def shape(self) -> tuple[int, ...]:
         return len(self.names), self.channels, self.size, self.size
+
+    def __len__(self) -> int:
+        return self.shape[0]
 
     @property
     def dtype(self) -> Any:
@@ -241,7 +245,6 @@ def _recall(memory: Path) -> dict[str, str] | None:
 def _remember(memory: Path, unreadable: dict[str, str]) -> None:
     # A survey can always be made again: a full or read-only disk must not stop the training.
     try:
-        memory.parent.mkdir(parents=True, exist_ok=True)
         with replacing(memory) as file:
             file.write(json.dumps({"unreadable": unreadable}).encode())
     except OSError:

@@ -269,6 +269,7 @@ def test_images_without_labels(people):
     data = images(root=str(root), size=16, channels=1)
     assert data.spec.image == (1, 16, 16) and data.spec.group == 1 and not hasattr(data, "draw")
     assert data.columns["images"].decode_all().shape == (3, 1, 16, 16)
+    assert len(data.columns["images"]) == 3
     assert data.report.lines() == ["3 images", "loose.png: skipped: empty file"]
 
 

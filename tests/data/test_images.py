@@ -238,3 +238,13 @@ def test_files_are_written_whole_or_not_at_all(tmp_path):
         save_gif([frames[0], "no picture"], tmp_path / "a.gif")
     assert (tmp_path / "a.gif").read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.gif", "a.png"]
+
+
+def test_nothing_is_printed_of_damaged_files(encoded):
+    data = encoded(Image.new("RGB", (4, 4)), "TIFF")
+    # 200 samples a pixel, which PIL's TIFF plugin logs as an error.
+    samples = data.index(b"\x15\x01\x03\x00\x01\x00\x00\x00")
+    damaged = data[: samples + 8] + b"\xc8\0" + data[samples + 10 :]
+    code = "import sys; from imgen.images import decode; decode(sys.stdin.buffer.read())"
+    run = subprocess.run([sys.executable, "-c", code], input=damaged, capture_output=True, check=False)
+    assert b"DataError: " in run.stderr and b"More samples" not in run.stderr.split(b"Traceback")[0]
