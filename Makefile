@@ -1,0 +1,30 @@
+BIN := .venv/bin
+
+.PHONY: all format lint types tests quickstart bench
+
+all: format lint types tests
+
+.venv/made: pyproject.toml constraints.txt
+	python3 -m venv .venv
+	$(BIN)/pip install -c constraints.txt -e '.[dev]'
+	touch $@
+
+format: .venv/made
+	$(BIN)/ruff format .
+
+lint: .venv/made
+	$(BIN)/ruff check .
+
+types: .venv/made
+	$(BIN)/mypy
+
+tests: .venv/made
+	$(BIN)/pytest
+
+quickstart: .venv/made
+	$(BIN)/imgen train quickstart
+	$(BIN)/imgen sample --fix-identity
+
+bench: .venv/made
+	$(BIN)/python tests/benchmarks/trainer_overhead.py
+	$(BIN)/python tests/benchmarks/streaming.py
