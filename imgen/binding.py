@@ -134,7 +134,7 @@ def build(
 ) -> Any:
     """Call a factory with settings that `check` passed, as the types that its signature names."""
     known = settings_of(factory)
-    typed = {name: value for name, value in _schema(factory)(**settings)}
+    typed = dict(_schema(factory)(**settings))
     for name, setting in known.items():
         if setting.registered and resolve and isinstance(typed[name], str):
             typed[name] = resolve(setting.registered, typed[name])

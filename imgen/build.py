@@ -56,34 +56,46 @@ def config_of(algorithm: Algorithm, recipe: Recipe, data: DataSpec, plugins: Plu
     return ModelConfig(name=entry.name, settings=settings, data=data, plugin=plugins.owner(entry.plugin), origin=origin)
 
 
+def outline(config: ModelConfig, plugins: Plugins, where: Path) -> nn.Module:
+    """The model of a weights file on no device: its structure, without memory for its weights.
+
+    Raises: `WeightsError` where its plugin is missing (which it names), or its settings are none of that model's.
+    """
+    factory = _model_factory(config, plugins, where)
+    settings, problems = binding.check(factory, config.settings)
+    if problems:
+        raise WeightsError(f"{where}: model '{config.name}': " + "; ".join(problem.text for problem in problems))
+    try:
+        with torch.device("meta"):
+            model: nn.Module = binding.build(factory, config.data, settings=settings)
+        return model
+    except (ValueError, RuntimeError, TypeError, OverflowError) as error:
+        raise WeightsError(f"{where}: model '{config.name}' cannot be rebuilt: {_one_line(error)}") from error
+
+
 def load_model(path: Path, plugins: Plugins, device: str = "cpu") -> tuple[nn.Module, ModelConfig]:
     """Rebuild a model from its weights file, in evaluation mode.
 
     Raises: `WeightsError` where the file is damaged or foreign, or its plugin is missing (which it names).
     """
     config, tensors = read_model(path)
+    # Compared on no device first: a header that asks for a huge model must not be given the memory.
+    wanted = outline(config, plugins, path).state_dict()
+    if {name: tensor.shape for name, tensor in tensors.items()} != {name: t.shape for name, t in wanted.items()}:
+        raise WeightsError(f"{path}: its tensors are not those of the model '{config.name}' that it names")
+    model: nn.Module = binding.build(_model_factory(config, plugins, path), config.data, settings=config.settings)
+    model.load_state_dict(tensors)
+    return model.to(device).eval().requires_grad_(False), config
+
+
+def _model_factory(config: ModelConfig, plugins: Plugins, where: Path) -> Callable[..., Any]:
     registry = plugins.registry("models")
     if config.name not in registry:
         raise WeightsError(
-            f"{path}: its model '{config.name}' comes from the plugin package {config.plugin}, which is not installed "
+            f"{where}: its model '{config.name}' comes from the plugin package {config.plugin}, which is not installed "
             "or not loaded; install it with pip, then see `imgen plugins`"
         )
-    factory = registry.get(config.name).load()
-    settings, problems = binding.check(factory, config.settings)
-    if problems:
-        raise WeightsError(f"{path}: model '{config.name}': " + "; ".join(problem.text for problem in problems))
-    try:
-        # On no device first: a header that asks for a huge model must not be given the memory.
-        with torch.device("meta"):
-            wanted = binding.build(factory, config.data, settings=settings).state_dict()
-        shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-        if shapes != {name: tuple(tensor.shape) for name, tensor in wanted.items()}:
-            raise ValueError("its tensors are not those of the model it names")
-        model: nn.Module = binding.build(factory, config.data, settings=settings)
-        model.load_state_dict(tensors)
-    except (ValueError, RuntimeError, TypeError, OverflowError) as error:
-        raise WeightsError(f"{path}: model '{config.name}' cannot be rebuilt: {_one_line(error)}") from error
-    return model.to(device).eval().requires_grad_(False), config
+    return registry.get(config.name).load()
 
 
 def _call(plugins: Plugins, kind: str, part: Part, *arguments: Any) -> Any:

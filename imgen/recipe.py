@@ -127,7 +127,7 @@ def find(reference: str, plugins: Plugins) -> Path:
         return path
     recipes = plugins.registry("recipes")
     if path.suffix in (".yaml", ".yml") or path.name != reference:
-        # `recipes/sdbegan.yaml` works from anywhere, as it stands in every page of documentation.
+        # `recipes/NAME.yaml` works from anywhere, as it stands in every page of documentation.
         if path.stem.replace("_", "-") in recipes and path.parent.name in ("", "recipes"):
             return Path(str(recipes.get(path.stem).factory))
         names = [entry.name for entry in recipes]

@@ -93,10 +93,13 @@ def walk(model: Generator, identities: int, stops: int, frames: int, seed: int) 
     return torch.cat([parts[code] for code in model.codes], dim=2)
 
 
-def need(codes: Sequence[str], asked: Sequence[str], what: str, where: str) -> None:
+def need(codes: Sequence[str], asked: Sequence[str], where: str) -> None:
     """Raises: `WeightsError` where a model lacks a code that is asked for, saying which it has."""
+    if not codes:
+        raise WeightsError(f"{where}: this model makes no pictures from latents, so it cannot be sampled")
     missing = [code for code in asked if code not in codes]
     if missing:
+        has = ", ".join(f"'{code}'" for code in codes)
         raise WeightsError(
-            f"{where}: {what} needs a model with the code '{missing[0]}'; this one has {', '.join(codes)}"
+            f"{where}: this model has no code '{missing[0]}' that could be held fixed, only {has}; use -n N"
         )

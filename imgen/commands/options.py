@@ -45,7 +45,7 @@ def pick_device(wanted: str | None) -> str:
         raise ImgenError(f"--device {wanted}: not usable here ({reason}); take cpu, or leave the option out") from None
 
 
-def find_weights(model: str | None, can: Callable[[ModelConfig], bool], what: str) -> Path:
+def find_weights(model: str | None, can: Callable[[ModelConfig, Path], bool], what: str) -> Path:
     """The weights file of a MODEL argument: a file, a run folder, or the newest run that can do what is asked.
 
     Raises: `WeightsError` where there is none.
@@ -54,7 +54,7 @@ def find_weights(model: str | None, can: Callable[[ModelConfig], bool], what: st
     from imgen.train import run
 
     if model is None:
-        found = run.newest_that(can, what)
+        found = run.newest_that(can, what, passing=say)
         say(f"using {found}")
         return found
     path = Path(model)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgen.commands.options import as_json, device, find_weights, give, pick_device, say
+from imgen.commands.options import as_json, device, find_weights, give, pick_device
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,17 +42,20 @@ def sample(found: Plugins, model: str | None, out: Path | None, **options: Any) 
     identities and columns observations. The same seed gives the same pictures, however many are drawn at once; a
     file of the same name is replaced.
     """
-    from imgen.build import load_model
+    from imgen.build import load_model, outline
     from imgen.sampling import need
 
     _check(options)
     asked = _codes_asked(options)
     place = pick_device(options["device"])
-    weights = find_weights(model, lambda config: _has_codes(config, asked, found), _what(asked))
+
+    def can(config: ModelConfig, path: Path) -> bool:
+        codes = _codes_of(outline(config, found, path))
+        return bool(codes) and set(asked) <= set(codes)
+
+    weights = find_weights(model, can, _what(asked))
     loaded, config = load_model(weights, found, place)
-    codes: dict[str, int] = dict(getattr(loaded, "codes", {}))
-    need(list(codes), asked, "this", str(weights))
-    need(list(codes) or ["nothing to draw from"], [next(iter(codes), "latent")], "sampling", str(weights))
+    need(_codes_of(loaded), asked, str(weights))
     generator: Generator = loaded  # type: ignore[assignment]
     name = f"{_name(weights, config)}-{_mode(options, asked)}-seed{options['seed']}"
     paths = _gif(generator, options, out, name) if options["gif"] else _sheet(generator, options, asked, out, name)
@@ -157,20 +160,8 @@ def _what(asked: list[str]) -> str:
     return f"has a model with the code '{asked[0]}'" if asked else "has a model that can be sampled"
 
 
-def _has_codes(config: ModelConfig, asked: list[str], found: Plugins) -> bool:
-    """Whether this model can do it, from its constructor alone: no weights are read."""
-    import torch
-
-    from imgen import binding
-
-    registry = found.registry("models")
-    if config.name not in registry:
-        say(f"passing over a model '{config.name}': its plugin {config.plugin} is not installed")
-        return False
-    with torch.device("meta"):
-        model = binding.build(registry.get(config.name).load(), config.data, settings=config.settings)
-    codes = getattr(model, "codes", {})
-    return bool(codes) and all(code in codes for code in asked)
+def _codes_of(model: object) -> list[str]:
+    return list(getattr(model, "codes", {}))
 
 
 def _mode(options: dict[str, Any], asked: list[str]) -> str:

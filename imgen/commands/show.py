@@ -113,7 +113,7 @@ def _about_weights(name: str) -> list[dict[str, Any]]:
     from imgen.commands.options import find_weights
     from imgen.model import read_config
 
-    path = find_weights(name, lambda config: True, "")
+    path = find_weights(name, lambda config, path: True, "")
     told = read_config(path).to_json()
     about = {"file": str(path), "model": told["name"], "plugin": told["plugin"], **told["origin"]}
     return [{**about, "data": told["data"], "settings": told["settings"]}]

@@ -48,19 +48,25 @@ def weights_of(path: Path) -> Path:
     return checkpoint.folder(path, step) / "ema.safetensors"
 
 
-def newest_that(can: Callable[[ModelConfig], bool], what: str, root: Path = ROOT) -> Path:
+def newest_that(
+    can: Callable[[ModelConfig, Path], bool], what: str, root: Path = ROOT, passing: Callable[[str], None] | None = None
+) -> Path:
     """The weights file of the newest run whose model can do what is asked.
 
+    passing: told why a run with weights was passed over.
     Raises: `WeightsError` where there is none.
     """
     runs = newest_first(root)
     for path in runs:
-        try:
-            weights = weights_of(path)
-            if can(read_config(weights)):
-                return weights
-        except WeightsError:
+        if checkpoint.newest_step(path) is None and not (path / "model.safetensors").is_file():
             continue
+        weights = weights_of(path)
+        try:
+            if can(read_config(weights), weights):
+                return weights
+        except WeightsError as error:
+            if passing:
+                passing(f"passing over {error}")
     seen = f"none of the {len(runs)} runs under {root}/ {what}" if runs else f"there are no runs under {root}/"
     raise WeightsError(f"{seen}; train one first, or give a run folder or a model.safetensors")
 
