@@ -13,6 +13,7 @@ from imgen.data import pictures as pictures_module
 from imgen.data.folder import images
 from imgen.data.identities import identities
 from imgen.data.pictures import in_order, progress
+from imgen.data.source import FolderSource
 from imgen.errors import DataError
 
 
@@ -216,12 +217,18 @@ def test_a_survey_is_remembered_until_a_file_changes(people, noisy, monkeypatch)
     assert list(identities(root=str(root), size=24).report.unreadable) == ["anna/0.png"]
 
 
-def test_what_the_disk_refuses_is_not_remembered(people):
-    root = people(anna=2, bert=2)
-    gone = root / "anna" / "9.png"
-    gone.symlink_to(root / "later.bin")
-    assert list(identities(root=str(root), size=24).report.unreadable) == ["anna/9.png"]
-    (root / "later.bin").write_bytes((root / "bert" / "0.png").read_bytes())
+def test_what_the_disk_refuses_is_not_remembered(people, monkeypatch):
+    root = people(anna=3, bert=2)
+    read = FolderSource.read
+
+    def failing(self, name):
+        if name == "anna/1.png":
+            raise DataError("cannot be read: Stale file handle")
+        return read(self, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderSource, "read", failing)
+        assert list(identities(root=str(root), size=24).report.unreadable) == ["anna/1.png"]
     assert identities(root=str(root), size=24).report.unreadable == {}
 
 
