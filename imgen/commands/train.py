@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,11 @@ import click
 from imgen.commands.options import as_json, device, give, pick_device, say
 
 if TYPE_CHECKING:
+    from imgen.build import Built
     from imgen.plugins import Plugins
     from imgen.recipe import Draft, Override, Recipe
+    from imgen.train.listeners import Console
+    from imgen.train.signals import StopSignals
 
 
 @click.command(
@@ -57,6 +61,7 @@ def _train(reference: str, overrides: Sequence[Override], found: Plugins, option
     from imgen import dist
     from imgen.build import build
     from imgen.train import run
+    from imgen.train.listeners import Console
     from imgen.train.signals import StopSignals
 
     with StopSignals() as stop:
@@ -64,20 +69,18 @@ def _train(reference: str, overrides: Sequence[Override], found: Plugins, option
         where = dist.join(pick_device(options["device"]))
         first = dist.rank() == 0
         try:
-            # Everything that can be wrong is built before a folder is made.
-            built = build(recipe, found)
-            folder = dist.agree(_folder(reference, recipe, options) if first else None)
-            assert folder is not None
-            for line in _report(built.dataset) if first else ():
-                say(line)
-            if run.is_complete(folder, recipe.train.steps):
-                say(f"{run.relative(folder)}: complete already; raise train.steps to train on")
-            elif first:
-                with run.held(folder):
-                    run.store_recipe(folder, recipe)
-                    _fit(recipe, built, folder, where, stop, options["as_json"])
-            else:
-                _fit(recipe, built, folder, where, stop, quiet=True)
+            with Console(quiet=options["as_json"] or not first) as console:
+                # Everything that can be wrong is built before a folder is made.
+                with console.decoding():
+                    built = build(recipe, found)
+                folder = dist.agree(_folder(reference, recipe, options) if first else None)
+                assert folder is not None
+                console.say(*_report(built.dataset))
+                if run.is_complete(folder, recipe.train.steps):
+                    say(f"{folder}: complete already; raise train.steps to train on")
+                else:
+                    with run.held(folder) if first else nullcontext():
+                        _fit(recipe, built, folder, where, stop, console)
         finally:
             dist.leave()
     if first:
@@ -85,31 +88,31 @@ def _train(reference: str, overrides: Sequence[Override], found: Plugins, option
         give({"run": str(folder), "model": str(path)}) if options["as_json"] else click.echo(path)
 
 
-def _fit(recipe: Recipe, built: Any, folder: Path, where: str, stop: Any, quiet: bool) -> None:
+def _fit(recipe: Recipe, built: Built, folder: Path, where: str, stop: StopSignals, console: Console) -> None:
+    from imgen import dist
     from imgen.card import Card
+    from imgen.train import run
     from imgen.train.events import JsonLines, Listener
-    from imgen.train.listeners import Console, TensorBoard
+    from imgen.train.listeners import TensorBoard
     from imgen.train.trainer import Trainer
 
-    console = Console(quiet)
+    if dist.rank() == 0:
+        run.store_recipe(folder, recipe)
     listeners: list[Listener] = [JsonLines(folder / "events.jsonl"), Card(folder, recipe, built.config), console]
     if recipe.train.tensorboard:
         listeners.append(TensorBoard(folder / "tensorboard"))
-    try:
-        with console.decoding():
-            trainer = Trainer(
-                built.algorithm,
-                built.dataset,
-                recipe.train,
-                folder,
-                config=built.config,
-                device=where,
-                metrics=built.metrics,
-                listeners=listeners,
-            )
-        trainer.fit(stop)
-    finally:
-        console.close()
+    with console.decoding():
+        trainer = Trainer(
+            built.algorithm,
+            built.dataset,
+            recipe.train,
+            folder,
+            config=built.config,
+            device=where,
+            metrics=built.metrics,
+            listeners=listeners,
+        )
+    trainer.fit(stop)
 
 
 def _checked(reference: str, overrides: Sequence[Override], found: Plugins) -> Recipe:
@@ -125,7 +128,7 @@ def _folder(reference: str, recipe: Recipe, options: dict[str, Any]) -> Path:
     path = Path(reference)
     if not run.is_run(path):
         folder = run.open_for(recipe, options["out"], options["new"])
-        say(f"run {run.relative(folder)}")
+        say(f"run {folder}")
         return folder
     if options["new"] or options["out"]:
         raise RecipeError(f"{path}: a run is resumed where it is; give the recipe instead of it for a new run")

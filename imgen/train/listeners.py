@@ -23,6 +23,20 @@ class Console:
         self._progress: Any = None
         self._task: Any = None
 
+    def __enter__(self) -> Console:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._stop()
+
+    def say(self, *lines: str) -> None:
+        """Messages for people, above the bar."""
+        for line in () if self._quiet else lines:
+            if self._progress is not None:
+                self._progress.console.print(line, highlight=False, markup=False)
+            else:
+                print(line, file=sys.stderr, flush=True)
+
     def __call__(self, event: Event) -> None:
         """Show one event."""
         if self._quiet:
@@ -33,11 +47,11 @@ class Console:
             case Logged():
                 self._log(event)
             case Evaluated():
-                self._say(f"{event.metric}: " + "  ".join(f"{name} {v:.4g}" for name, v in event.values.items()))
+                self.say(f"{event.metric}: " + "  ".join(f"{name} {v:.4g}" for name, v in event.values.items()))
             case Saved() if self._progress is None:
-                self._say(f"step {event.step:,}: saved")
+                self.say(f"step {event.step:,}: saved")
             case Finished():
-                self.close()
+                self._stop()
             case _:
                 pass
 
@@ -54,17 +68,16 @@ class Console:
     def _decoded(self, done: int, total: int) -> None:
         if time.monotonic() >= self._next:
             self._next += 5
-            self._say(f"decoding pictures: {done:,} of {total:,}")
+            self.say(f"decoding pictures: {done:,} of {total:,}")
 
-    def close(self) -> None:
-        """Take the bar away."""
+    def _stop(self) -> None:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
 
     def _start(self, event: Started) -> None:
         word = "resuming at" if event.step else "training from"
-        self._say(f"{word} step {event.step:,} of {event.steps:,} on {event.device}")
+        self.say(f"{word} step {event.step:,} of {event.steps:,} on {event.device}")
         if not sys.stderr.isatty():
             return
         from rich.console import Console as Terminal
@@ -85,13 +98,7 @@ class Console:
         if self._progress is not None:
             self._progress.update(self._task, completed=event.step, description=told)
         else:
-            self._say(f"step {event.step:,}: {told}")
-
-    def _say(self, line: str) -> None:
-        if self._progress is not None:
-            self._progress.console.print(line, highlight=False, markup=False)
-        else:
-            print(line, file=sys.stderr, flush=True)
+            self.say(f"step {event.step:,}: {told}")
 
 
 class TensorBoard:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -169,8 +168,3 @@ def _number(path: Path) -> int:
 
 def _key(change: str) -> str:
     return change.partition(":")[0]
-
-
-def relative(path: Path) -> str:
-    """A path as it is shown: relative to the working folder where it is inside."""
-    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -19,17 +21,22 @@ class Stopped(ImgenError):
 
 
 class StopSignals:
-    """While entered, SIGTERM and SIGINT only leave a note; a second SIGINT interrupts at once."""
+    """While entered, SIGTERM and SIGINT end the program in order.
+
+    Within `between_steps` they only leave a note, which the loop reads after each step; elsewhere, and at a second
+    SIGINT, they end at once: outside the loop there is nothing to save.
+    """
 
     def __init__(self) -> None:
         """Nothing has been asked yet."""
         self.asked: signal.Signals | None = None
+        self._patient = False
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> StopSignals:
         for number in (signal.SIGTERM, signal.SIGINT):
             try:
-                self._before[number] = signal.signal(number, self._note)
+                self._before[number] = signal.signal(number, self._hear)
             except ValueError:  # not the main thread: whoever owns it decides
                 continue
         return self
@@ -38,13 +45,22 @@ class StopSignals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    @contextmanager
+    def between_steps(self) -> Iterator[None]:
+        """Leave notes instead of ending at once."""
+        self._patient = True
+        try:
+            yield
+        finally:
+            self._patient = False
+
     def end(self, where: str) -> Stopped:
         """The error that ends the run, once its state is saved."""
         if self.asked is signal.SIGINT:
             return Stopped(f"interrupted; {where}", 130)
         return Stopped(f"ended by SIGTERM; {where}", 75)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.asked is signal.SIGINT and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.asked = signal.Signals(number)
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        again, self.asked = self.asked, signal.Signals(number)
+        if not self._patient or (again is signal.SIGINT and number == signal.SIGINT):
+            raise self.end("the same command goes on from the last checkpoint, if there is one")

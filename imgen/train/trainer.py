@@ -84,20 +84,26 @@ class Trainer:
         settings, began = self.settings, time.monotonic()
         self._clock, self._clock_step = began, self.step
         self._tell(Started(self.step, settings.steps, device_name(self.device)))
-        while self.step < settings.steps:
-            self._play_step(self.step)
-            self.step += 1
-            if self._due(settings.log_every):
-                self._log()
-            if settings.preview_every and self._due(settings.preview_every):
-                self._preview()
-            stopping = self._asked_to_stop(stop)
-            if stopping or self._due(settings.save_every):
-                self._save()
-            if stopping:
-                self.loader.close()
-                raise stop.end(f"step {self.step:,} is saved in {self.run}; the same command goes on from there")
+        with stop.between_steps():
+            while self.step < settings.steps:
+                self._play_step(self.step)
+                self.step += 1
+                self._beats(stop)
         self._finish(time.monotonic() - began)
+
+    def _beats(self, stop: StopSignals) -> None:
+        """What is due after a step: log, preview, save, and end if a signal asked for it."""
+        settings = self.settings
+        if self._due(settings.log_every):
+            self._log()
+        if settings.preview_every and self._due(settings.preview_every):
+            self._preview()
+        stopping = self._asked_to_stop(stop)
+        if stopping or self._due(settings.save_every):
+            self._save()
+        if stopping:
+            self.loader.close()
+            raise stop.end(f"step {self.step:,} is saved in {self.run}; the same command goes on from there")
 
     def _play_step(self, step: int) -> None:
         algorithm = self.algorithm
