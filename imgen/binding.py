@@ -22,6 +22,9 @@ Rate = Annotated[float, Gt(0)]
 Fraction = Annotated[float, Ge(0), Le(1)]
 
 
+_FIELD = "setting_"  # before a setting's name in its schema, where a name like `copy` would hide a method
+
+
 @dataclass(frozen=True)
 class Registered:
     """Marks a setting whose value is the name of a registered thing: `Annotated[Loss, Registered("losses")]`.
@@ -111,9 +114,10 @@ def check(
         Problem(key, f"{key} must be {_article(settings[key].type)}, not {_told(known.pop(key))}") for key in flags
     ]
     try:
-        return _schema(factory)(**known).model_dump(mode="json"), problems
+        return _schema(factory)(**known).model_dump(mode="json", by_alias=True), problems
     except ValidationError as error:
-        wrong = {str(each["loc"][0]) for each in error.errors() if each["type"] != "missing"}
+        # A setting that is missing is told above; an item missing inside one is not.
+        wrong = {str(each["loc"][0]) for each in error.errors() if each["type"] != "missing" or len(each["loc"]) > 1}
         problems += [
             Problem(key, f"{key} must be {_article(settings[key].type)}, not {_told(known[key])}")
             for key in sorted(wrong)
@@ -134,7 +138,7 @@ def build(
 ) -> Any:
     """Call a factory with settings that `check` passed, as the types that its signature names."""
     known = settings_of(factory)
-    typed = dict(_schema(factory)(**settings))
+    typed = {name.removeprefix(_FIELD): value for name, value in _schema(factory)(**settings)}
     for name, setting in known.items():
         if setting.registered and resolve and isinstance(typed[name], str):
             typed[name] = resolve(setting.registered, typed[name])
@@ -187,8 +191,8 @@ def _told(value: Any) -> str:
 def _schema(factory: Callable[..., Any]) -> type[BaseModel]:
     fields: dict[str, Any] = {}
     for name, setting in settings_of(factory).items():
-        default = Field() if setting.required else Field(default=setting.default, validate_default=False)
-        fields[name] = (setting.annotation, default)
+        default = ... if setting.required else setting.default
+        fields[_FIELD + name] = (setting.annotation, Field(default, alias=name, validate_default=False))
     # A folder may be called 2024.
     config = ConfigDict(extra="ignore", coerce_numbers_to_str=True, protected_namespaces=(), allow_inf_nan=False)
     return create_model(factory.__qualname__.replace(".", "_"), __config__=config, __base__=None, **fields)

@@ -15,6 +15,12 @@ import yaml
 from imgen.errors import RecipeError
 
 _DEEPEST = 30
+_TAG = "tag:yaml.org,2002:"
+_PLAIN: dict[type[yaml.Node], set[str]] = {
+    yaml.MappingNode: {f"{_TAG}map"},
+    yaml.SequenceNode: {f"{_TAG}seq"},
+    yaml.ScalarNode: {f"{_TAG}{kind}" for kind in ("null", "bool", "int", "float", "str")},
+}
 
 
 class _Loader(yaml.SafeLoader):
@@ -63,15 +69,13 @@ def parse(text: str, file: str) -> Document:
 
     def build(node: yaml.Node, path: tuple[str, ...]) -> Any:
         lines.setdefault(path, node.start_mark.line + 1)
-        if len(path) > _DEEPEST:
-            raise RecipeError(f"{file}:{node.start_mark.line + 1}: nested too deeply for a recipe")
+        if node.tag not in _PLAIN[type(node)]:
+            raise RecipeError(f"{file}:{node.start_mark.line + 1}: a recipe holds plain values only, not {node.tag}")
         if isinstance(node, yaml.MappingNode):
             return mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [build(item, (*path, str(place))) for place, item in enumerate(node.value)]
-        if node.tag.startswith("tag:yaml.org,2002:"):
-            return scalars.construct_object(node)
-        raise RecipeError(f"{file}:{node.start_mark.line + 1}: a recipe holds plain values only, not {node.tag}")
+        return scalars.construct_object(node)
 
     def mapping(node: yaml.MappingNode, path: tuple[str, ...]) -> dict[str, Any]:
         content: dict[str, Any] = {}
@@ -86,10 +90,14 @@ def parse(text: str, file: str) -> Document:
         return content
 
     try:
+        depth = 0
         for event in yaml.parse(text, Loader=_Loader):
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if isinstance(event, yaml.AliasEvent):
-                line = event.start_mark.line + 1 if event.start_mark else 1
                 raise RecipeError(f"{file}:{line}: aliases are not allowed; write the value out")
+            if depth > _DEEPEST:
+                raise RecipeError(f"{file}:{line}: nested too deeply for a recipe")
         node = yaml.compose(text, Loader=_Loader)
         document = Document(file, build(node, ()) if node else {}, lines)
     except yaml.MarkedYAMLError as error:
