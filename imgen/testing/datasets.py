@@ -1,0 +1,71 @@
+"""Is a data set what `imgen.data.spec` promises?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from imgen.data.spec import Dataset, DataSpec
+from imgen.testing.told import names
+
+
+def check_dataset(dataset: Dataset) -> None:
+    """A data set's columns agree with its spec, and its batches follow from the random generator alone."""
+    assert isinstance(dataset.spec, DataSpec), f"`spec` is a {type(dataset.spec).__name__}; it must be a DataSpec"
+    assert dataset.columns, "`columns` is empty; it must hold at least one column, such as 'images'"
+    for name, column in dataset.columns.items():
+        _check_column(name, column, dataset.spec)
+    draw = getattr(dataset, "draw", None)
+    if draw:
+        for n in (1, 8):
+            _check_drawn(draw, n, dataset)
+        return
+    lengths = {name: int(column.shape[0]) for name, column in dataset.columns.items()}
+    assert len(set(lengths.values())) == 1, f"columns have {lengths} rows; without `draw` all must have as many"
+    assert dataset.spec.group == 1, f"spec.group is {dataset.spec.group}, but only a method `draw` can make groups"
+
+
+def _check_column(name: str, column: Any, spec: DataSpec) -> None:
+    shape = tuple(column.shape)
+    assert shape and shape[0] > 0, f"column '{name}' is {shape}; it must have rows"
+    if name == "images" or len(shape) == 4:
+        assert shape[1:] == spec.image, f"column '{name}' is {shape}, but spec.image is {spec.image}"
+        assert column.dtype == torch.uint8, f"column '{name}' is {column.dtype}; pictures must be torch.uint8"
+    if name == "attributes":
+        assert shape[1:] == (len(spec.attributes),), f"'attributes' is {shape}, spec names {len(spec.attributes)}"
+    rows = np.array([shape[0] - 1, 0, shape[0] // 2])
+    fetched = _rows(column, rows)
+    assert fetched.shape == (3, *shape[1:]) and fetched.dtype == column.dtype, (
+        f"column '{name}' says that 3 rows are {(3, *shape[1:])}, {column.dtype}, "
+        f"but gives {tuple(fetched.shape)}, {fetched.dtype}"
+    )
+    singly = torch.cat([_rows(column, rows[place : place + 1]) for place in range(3)])
+    assert torch.equal(fetched, singly), f"column '{name}' must give rows in the order asked for, the same each time"
+
+
+def _check_drawn(draw: Callable[..., Mapping[str, Any]], n: int, dataset: Dataset) -> None:
+    drawn, other = draw(n, np.random.default_rng(0)), draw(n + 3, np.random.default_rng(1))
+    np.random.seed(len(other))  # whoever reads the global numbers must be caught
+    again = draw(n, np.random.default_rng(0))
+    assert drawn.keys() == again.keys() and all(np.array_equal(drawn[name], again[name]) for name in drawn), (
+        "draw(n, rng) gives other rows for the same rng; it must be a function of `rng` alone, or no run can resume"
+    )
+    group = dataset.spec.group
+    for name, rows in drawn.items():
+        assert name in dataset.columns, f"draw gives rows of '{name}'; the columns are {names(dataset.columns)}"
+        assert isinstance(rows, np.ndarray) and rows.dtype == np.int64, f"draw: rows of '{name}' must be int64"
+        shapes = {(n,), (n, group)} if group > 1 and name != "images" else {(n, group) if group > 1 else (n,)}
+        assert rows.shape in shapes, f"draw({n}, rng): rows of '{name}' are {rows.shape}, not {sorted(shapes)}"
+        length = dataset.columns[name].shape[0]
+        assert rows.min() >= 0 and rows.max() < length, f"draw: rows of '{name}' must be from 0 to {length - 1}"
+        if rows.ndim == 2:
+            distinct = all(len(set(each)) == group for each in rows.tolist())
+            assert distinct, f"draw puts a row of '{name}' twice in one group; a picture is no pair with itself"
+
+
+def _rows(column: Any, rows: np.ndarray[Any, np.dtype[np.int64]]) -> Tensor:
+    return column[torch.from_numpy(rows)] if isinstance(column, Tensor) else column.fetch(rows)
