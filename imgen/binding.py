@@ -73,17 +73,27 @@ class Problem:
 def settings_of(factory: Callable[..., Any]) -> dict[str, Setting]:
     """The settings of a factory by name: its keyword-only parameters.
 
-    Raises: `TypeError` where one has no annotation: it could not be checked.
+    Raises: `TypeError` where one has no annotation, or one that cannot be resolved: it could not be checked.
     """
-    made = factory.__init__ if inspect.isclass(factory) else factory
-    hints = get_type_hints(made, include_extras=True)
+    made = inspect.unwrap(factory.__init__ if inspect.isclass(factory) else factory)
+    parameters = {
+        name: parameter
+        for name, parameter in inspect.signature(factory).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    # The settings alone: what else the signature names may be imported for type checkers only.
+    noted = {name: parameter.annotation for name, parameter in parameters.items()}
+    bare = [name for name, annotation in noted.items() if annotation is inspect.Parameter.empty]
+    if bare:
+        raise TypeError(f"{factory.__qualname__}: the setting '{bare[0]}' has no type annotation")
+    try:
+        names: Any = types.SimpleNamespace(__annotations__=noted)
+        hints = get_type_hints(names, getattr(made, "__globals__", {}), include_extras=True)
+    except NameError as error:
+        raise TypeError(f"{factory.__qualname__}: a setting's type annotation cannot be resolved: {error}") from error
     meanings = _meanings(inspect.getdoc(factory) or "")
     settings = {}
-    for name, parameter in inspect.signature(factory).parameters.items():
-        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
-            continue
-        if name not in hints:
-            raise TypeError(f"{factory.__qualname__}: the setting '{name}' has no type annotation")
+    for name, parameter in parameters.items():
         meaning, unit = meanings.get(name, ("", ""))
         settings[name] = _registered(Setting(name, hints[name], parameter.default, meaning, unit))
     return settings

@@ -18,6 +18,7 @@ from imgen.metrics import Evaluation
 from imgen.model import ModelConfig, read_model
 from imgen.plugins import Plugins
 from imgen.recipe import Part, Recipe
+from imgen.registry import singular
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def _call(plugins: Plugins, kind: str, part: Part, *arguments: Any) -> Any:
     except ImgenError:
         raise
     except ValueError as error:
-        raise RecipeError(f"{kind[:-1]} '{part.name}': {_one_line(error)}") from error
+        raise RecipeError(f"{singular(kind)} '{part.name}': {_one_line(error)}") from error
 
 
 def _one_line(error: Exception) -> str:

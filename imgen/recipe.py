@@ -12,6 +12,7 @@ from imgen import binding
 from imgen.binding import Count, NonNegative, Weight
 from imgen.errors import ImgenError, RecipeError, near_miss
 from imgen.plugins import Plugins
+from imgen.registry import singular
 from imgen.yaml_lines import Document, dump, parse, scalar
 
 SECTIONS = ("algorithm", "dataset", "train", "metrics")
@@ -155,6 +156,9 @@ class Draft:
         self.problems: list[str] = []
         if not isinstance(self.content, dict):
             raise RecipeError(f"{document.where(())}: a recipe is a mapping with the sections {', '.join(SECTIONS)}")
+        for section in ("algorithm", "dataset"):
+            if isinstance(self.content.get(section), str):
+                self.content[section] = {"name": self.content[section]}
 
     @classmethod
     def read(cls, path: Path, plugins: Plugins) -> Draft:
@@ -260,7 +264,7 @@ class Draft:
             self._blame((section, *place, "name"), str(error))
             return None
         given = {key: value for key, value in written.items() if key != "name"}
-        return Part(entry.name, self._bound(section, given, factory, f"{kind[:-1]} '{entry.name}'", *place))
+        return Part(entry.name, self._bound(section, given, factory, f"{singular(kind)} '{entry.name}'", *place))
 
     def _bound(self, section: str, given: Any, factory: Any, what: str, *place: str) -> dict[str, Any]:
         if not isinstance(given, dict):

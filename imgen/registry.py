@@ -45,7 +45,7 @@ class Entry:
             return pkgutil.resolve_name(self.factory)
         except Exception as error:
             raise PluginError(
-                f"plugin '{self.plugin}': {self.kind[:-1]} '{self.name}' cannot be imported from {self.factory}: "
+                f"plugin '{self.plugin}': {singular(self.kind)} '{self.name}' cannot be imported from {self.factory}: "
                 f"{type(error).__name__}: {error}"
             ) from error
 
@@ -94,7 +94,7 @@ class Registry:
         """
         found = self._entries.get(name) or self._entries.get(str(name).replace("_", "-").lower())
         if not found:
-            raise RecipeError(f"no {self.kind[:-1]} is called '{name}'{near_miss(str(name), self._entries)}")
+            raise RecipeError(f"no {singular(self.kind)} is called '{name}'{near_miss(str(name), self._entries)}")
         return found
 
     def __contains__(self, name: str) -> bool:
@@ -105,6 +105,11 @@ class Registry:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+
+def singular(kind: str) -> str:
+    """One thing of a kind: `losses` are many of `loss`."""
+    return "loss" if kind == "losses" else kind.removesuffix("s")
 
 
 def _docstring(reference: str) -> str:

@@ -72,8 +72,18 @@ def test_settings_tell_type_default_unit_and_meaning():
 
 def test_defaults_are_filled_in_as_plain_values():
     assert checked() == {
-        "root": "x", "width": 4, "workers": 0, "lr": 8e-5, "weight": 1.0, "share": 0.5, "norm": "batch",
-        "siamese": True, "crop": "center", "betas": [0.5, 0.999], "floor": None, "loss": None,
+        "root": "x",
+        "width": 4,
+        "workers": 0,
+        "lr": 8e-5,
+        "weight": 1.0,
+        "share": 0.5,
+        "norm": "batch",
+        "siamese": True,
+        "crop": "center",
+        "betas": [0.5, 0.999],
+        "floor": None,
+        "loss": None,
     }
 
 
@@ -180,8 +190,22 @@ def test_a_setting_without_annotation_is_a_fault_of_the_plugin():
     def bad(*, size=3):
         pass
 
-    with pytest.raises(TypeError, match="size"):
+    def worse(*, size: NotThere = 3):  # noqa: F821
+        pass
+
+    with pytest.raises(TypeError, match="bad: the setting 'size' has no type annotation"):
         binding.settings_of(bad)
+    with pytest.raises(TypeError, match="worse: a setting's type annotation cannot be resolved"):
+        binding.settings_of(worse)
+
+
+def test_only_the_settings_types_are_needed():
+    """A plugin imports the types of the rest for type checkers alone."""
+
+    def metric(data: ForTypeCheckersOnly, *, pairs: int = 3) -> NorThis:  # noqa: F821
+        return pairs
+
+    assert binding.settings_of(metric)["pairs"].annotation is int
 
 
 @pytest.mark.parametrize("name", ["copy", "json", "schema", "model_config", "model_fields", "construct", "dict"])

@@ -72,7 +72,7 @@ def test_summary_of_a_recipe_is_its_first_comment(tmp_path):
 
 def test_a_reference_that_cannot_be_imported_names_the_plugin():
     for reference in ("no_such_module_at_all:x", "imgen.errors:nothing"):
-        with pytest.raises(PluginError, match="^plugin 'mine': model 'a' cannot be imported from"):
+        with pytest.raises(PluginError, match=r"^plugin 'mine': model 'a' cannot be imported from"):
             Entry("models", "a", "mine", reference).load()
     assert Entry("models", "a", "mine", "imgen.errors:near_miss").load() is near_miss
 

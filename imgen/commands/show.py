@@ -12,7 +12,7 @@ import click
 from imgen.commands.options import as_json, give
 from imgen.errors import ImgenError, near_miss
 from imgen.plugins import KINDS, Plugins
-from imgen.registry import Entry
+from imgen.registry import Entry, singular
 
 
 def _listing(kind: str, what: str) -> click.Command:
@@ -86,7 +86,12 @@ def info(found: Plugins, name: str, as_json: bool) -> None:
 
 
 def _about(entry: Entry, found: Plugins) -> dict[str, Any]:
-    told = {"name": entry.name, "kind": entry.kind[:-1], "plugin": found.owner(entry.plugin), "summary": entry.summary}
+    told = {
+        "name": entry.name,
+        "kind": singular(entry.kind),
+        "plugin": found.owner(entry.plugin),
+        "summary": entry.summary,
+    }
     if entry.kind == "recipes":
         return {**told, "file": str(entry.factory), "text": "\n" + Path(str(entry.factory)).read_text(encoding="utf8")}
     return {**told, "settings": settings_as_rows(entry.load())}

@@ -1,0 +1,213 @@
+"""Whatever a plugin does, it is reported by name in one line and everything else works."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from imgen.plugins import KINDS, load
+
+GOOD = """\
+from imgen.hookspecs import hookimpl
+
+@hookimpl
+def register_datasets(register):
+    register("stranger_good:dots", name="dots")
+
+def dots(*, size: int = 8):
+    '''Dots on white.'''
+"""
+
+
+def hook(name: str, body: str, argument: str = "register") -> str:
+    return f"from imgen.hookspecs import hookimpl\n\n@hookimpl\ndef {name}({argument}):\n    {body}\n"
+
+
+BROKEN = {
+    "no-import": ("import no_such_module_at_all", "ModuleNotFoundError: No module named 'no_such_module_at_all'"),
+    "syntax": ("def f(:", "SyntaxError"),
+    "leaves": ("raise SystemExit(3)", "SystemExit: 3"),
+    "raises": ("raise ValueError('two\\nlines')", "ValueError: two lines"),
+    "misspelt": (
+        hook("register_algorithm", "pass"),
+        "no hook 'register_algorithm'; did you mean 'register_algorithms'",
+    ),
+    "argument": (hook("register_datasets", "pass", "registry"), "register_datasets"),
+    "hookless": ("x = 1", "it has no hooks; mark its functions with @hookimpl"),
+    "unmarked": ("def register_datasets(register): pass", "it has no hooks; mark its functions with @hookimpl"),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_broken_plugin_is_reported_and_the_others_work(fault, write_plugin):
+    source, says = BROKEN[fault]
+    loaded = load([write_plugin(fault, source, version="2.5"), write_plugin("good", GOOD)])
+    (line,) = loaded.problems
+    assert line.startswith(f"plugin '{fault}' (stranger-{fault} 2.5) was not loaded: ")
+    assert says in line and "\n" not in line
+    states = {info.name: info.state for info in loaded.infos}
+    assert states == {"imgen": "loaded", fault: "broken", "good": "loaded"}
+    for kind in KINDS:
+        loaded.registry(kind)
+    assert loaded.registry("datasets").get("dots").plugin == "good"
+    assert "shapes" in loaded.registry("datasets")
+    assert loaded.problems == [line]
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (hook("register_datasets", "1 / 0"), "fails in register_datasets: ZeroDivisionError"),
+        (hook("register_datasets", "raise SystemExit(2)"), "fails in register_datasets: SystemExit"),
+        (hook("register_datasets", "register(print, name='Bad Name')"), "not a name in kebab-case"),
+        (
+            hook("register_datasets", "register(print, name='shapes')"),
+            "'shapes' among the datasets, but plugin 'imgen'",
+        ),
+        (hook("register_datasets", "register(print, name=3)"), "register_datasets"),
+        (hook("register_datasets", "register(print)"), "fails in register_datasets: TypeError"),
+    ],
+)
+def test_a_hook_that_fails_is_reported_when_it_runs(source, says, write_plugin):
+    loaded = load([write_plugin("bad", source), write_plugin("good", GOOD)])
+    assert not loaded.problems, "registering hooks run when they are needed"
+    told: list[str] = []
+    loaded.report = told.append
+    names = {entry.name for entry in loaded.registry("datasets")}
+    assert {"shapes", "images", "identities", "dots"} <= names
+    (line,) = told
+    assert "'bad'" in line and says in line
+    assert loaded.registry("datasets") is loaded.registry("datasets")
+    assert len(told) == 1, "told once"
+
+
+def test_what_a_failing_hook_registered_before_it_failed_stays(write_plugin):
+    loaded = load([write_plugin("bad", hook("register_datasets", "register(print, name='one'); 1 / 0"))])
+    assert "one" in loaded.registry("datasets")
+
+
+def test_a_factory_that_cannot_be_imported_hurts_only_who_uses_it(write_plugin, plugins):
+    loaded = load([write_plugin("late", hook("register_datasets", "register('no_such_thing:x', name='late')"))])
+    assert [entry.summary for entry in loaded.registry("datasets") if entry.name == "late"] == [""]
+    assert loaded.registry("datasets").get("shapes").load()
+
+
+def test_the_first_of_two_plugins_keeps_a_name(write_plugin):
+    points = [write_plugin(name, hook("register_losses", "register(print, name='mine')")) for name in ("zeta", "alpha")]
+    loaded = load(points)
+    assert loaded.registry("losses").get("mine").plugin == "alpha", "in the order of their names"
+    (line,) = loaded.problems
+    assert "'zeta'" in line and "'alpha'" in line
+
+
+def test_two_packages_with_one_plugin_name(write_plugin):
+    first = write_plugin("same", GOOD, package="first-package")
+    second = write_plugin("same", GOOD, package="second-package")
+    loaded = load([first, second])
+    assert len([info for info in loaded.infos if info.name == "same"]) == 1
+    # The same module twice is a checkout beside an installed copy, no conflict.
+    assert loaded.problems == []
+
+
+@pytest.mark.parametrize(
+    ("choice", "works"),
+    [
+        (None, {"a", "b"}),
+        ("", set()),
+        ("a", {"a"}),
+        ("a,b", {"a", "b"}),
+        (" a , ", {"a"}),
+        ("-a", {"b"}),
+        ("-a,-b", set()),
+        ("a,-a", set()),
+    ],
+)
+def test_the_environment_chooses(choice, works, write_plugin):
+    points = [
+        write_plugin("a", hook("register_losses", "register(print, name='a')")),
+        write_plugin("b", hook("register_losses", "register(print, name='b')")),
+    ]
+    loaded = load(points, choice)
+    assert {entry.name for entry in loaded.registry("losses")} & {"a", "b"} == works
+    states = {info.name: info.state for info in loaded.infos if info.name != "imgen"}
+    assert states == {name: "loaded" if name in works else "silenced" for name in ("a", "b")}
+    assert not loaded.problems
+    assert "hinge" in loaded.registry("losses"), "the core is always there"
+
+
+def test_a_silenced_plugin_is_not_even_imported(write_plugin):
+    assert load([write_plugin("bad", "raise ValueError")], "-bad").problems == []
+
+
+def test_a_choice_of_what_is_not_there_is_reported(write_plugin):
+    (line,) = load([write_plugin("sparkle", GOOD)], "sprakle").problems
+    assert line == "IMGEN_PLUGINS names the plugin 'sprakle', which is not installed; did you mean 'sparkle'?"
+
+
+def test_owner_names_package_and_version(write_plugin):
+    loaded = load([write_plugin("good", GOOD, package="some-package", version="3.1")])
+    assert loaded.owner("good") == "some-package 3.1"
+
+
+COMMAND = """\
+import click
+from imgen.hookspecs import hookimpl
+
+@hookimpl
+def register_commands(cli):
+    @click.command()
+    def {name}():
+        "Says hello."
+        click.echo("hello")
+    cli.add_command({name})
+"""
+
+
+@pytest.fixture
+def with_plugins(write_plugin, real_cli):
+    """The command line in a process that has these plugins installed: `with_plugins({name: source}, "plugins")`."""
+
+    def run(sources: dict[str, str], *argv: str, **env: str):
+        for name, source in sources.items():
+            write_plugin(name, source)
+        return real_cli(*argv, PYTHONPATH=str(write_plugin.home), **env)
+
+    return run
+
+
+def test_a_plugin_adds_a_command_and_none_takes_one_that_is_taken(with_plugins):
+    sources = {"adds": COMMAND.format(name="hello"), "takes": COMMAND.format(name="train")}
+    said = with_plugins(sources, "hello")
+    assert (said.status, said.out) == (0, "hello\n")
+    assert said.lines == ["imgen: warning: plugin 'takes' adds the command 'train', but that name is taken"]
+
+
+def test_commands_of_one_plugin_do_not_hide_those_of_another(with_plugins):
+    said = with_plugins({"one": COMMAND.format(name="hello"), "two": COMMAND.format(name="hello")}, "hello")
+    assert said.out == "hello\n"
+    assert said.lines == ["imgen: warning: plugin 'two' adds the command 'hello', but that name is taken"]
+
+
+def test_the_whole_program_works_beside_broken_plugins(with_plugins):
+    """And `imgen plugins` shows who is broken, and why."""
+    sources = {name: source for name, (source, _) in BROKEN.items()} | {
+        "good": GOOD,
+        "fails": hook("register_commands", "1 / 0", "cli"),
+        "late": hook("register_metrics", "1 / 0"),
+    }
+    said = with_plugins(sources, "plugins", "--json")
+    assert said.status == 0
+    assert "Traceback" not in said.err
+    assert len(said.lines) == len(sources) - 1
+    told = {info["name"]: info for info in json.loads(said.out)}
+    assert {name for name, info in told.items() if info["state"] == "broken"} == set(sources) - {"good"}
+    assert all(bool(info["problem"]) == (info["state"] == "broken") for info in told.values())
+    assert told["good"]["hooks"] == ["register_datasets"]
+    assert told["imgen"]["state"] == "loaded"
+
+
+def test_the_variable_reaches_the_program(with_plugins):
+    said = with_plugins({"bad": "1 / 0"}, "datasets", "--json", IMGEN_PLUGINS="")
+    assert said.err == ""
+    assert {entry["plugin"] for entry in json.loads(said.out)} == {"imgen"}
