@@ -98,10 +98,6 @@ def _tell(error: Exception) -> int:
         for line in str(error).splitlines():
             click.echo(f"imgen: {line}", err=True)
         return error.exit_status
-    if isinstance(error, BrokenPipeError):
-        # Whoever read our output has enough; nothing more can be said to them.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     if isinstance(error, OSError):
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         hint = "; free some space and start the same command again" if full else ""

@@ -191,7 +191,7 @@ def test_a_recipe_is_found_by_path_name_and_documented_path(here, plugins):
 
 def test_unreadable_recipes(here, plugins):
     Path("binary.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(RecipeError, match="^binary.yaml: cannot be read"):
+    with pytest.raises(RecipeError, match=r"^binary.yaml: cannot be read"):
         load("binary.yaml", [], plugins)
 
 

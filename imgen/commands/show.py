@@ -66,7 +66,8 @@ def info(found: Plugins, name: str, as_json: bool) -> None:
     if Path(name).exists():
         told = _about_weights(name)
     else:
-        told = [_about(entry, found) for kind in KINDS for entry in found.registry(kind) if entry.name == name]
+        spelt = name.replace("_", "-").lower()
+        told = [_about(entry, found) for kind in KINDS for entry in found.registry(kind) if entry.name == spelt]
         if not told:
             known = {entry.name for kind in KINDS for entry in found.registry(kind)}
             raise ImgenError(f"nothing is called '{name}'{near_miss(name, known)}")
