@@ -166,9 +166,10 @@ class Trainer:
         )
 
     def _preview(self) -> None:
+        batch = self._first_batch()
         torch.manual_seed(mix(self.settings.seed, -2, 0))
         with self.averaged.swapped():
-            sheet = images.sheet(self.algorithm.preview(self._first_batch()).float().cpu())
+            sheet = images.sheet(self.algorithm.preview(batch).float().cpu())
         path = self.run / "previews" / f"step-{self.step:08d}.png"
         if dist.rank() == 0:
             images.save_png(sheet, path)
@@ -177,6 +178,7 @@ class Trainer:
     def _first_batch(self) -> dict[str, Tensor]:
         if not hasattr(self, "_shown"):
             batch = self._batch(0)
+            torch.manual_seed(mix(self.settings.seed, -4, 0))
             self._shown = {**batch, **self.algorithm.share(batch)}
         return self._shown
 
