@@ -153,7 +153,8 @@ def _check_turn(turn: Turn, batch: Batch, made: Algorithm, seats: Mapping[str, S
     _check_buffers(turn, batch, made, losses, before, written, noise)
     made.load_state_dict(before)
     torch.set_rng_state(noise)
-    with blamed(f"turn '{_called(turn)}': a loss must hang on the parameters of its player"):
+    advice = "a loss must hang on the parameters of its player, and nothing that it reads be written in place"
+    with blamed(f"turn '{_called(turn)}': {advice}"):
         House(torch.device("cpu")).play(turn, batch, made, seats)
     mine = {key for name in movers for key in seats[name].parameters}
     foreign = [key for key, each in made.named_parameters() if key not in mine and not torch.equal(each, before[key])]
