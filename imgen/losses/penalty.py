@@ -17,8 +17,8 @@ def gradient_penalty(score: Score, real: Tensor, fake: Tensor) -> Tensor:
     factor for each item. `score` gives (B,) or (B, 1).
     Source: Gulrajani et al., Improved Training of Wasserstein GANs, 2017, equation 3.
     """
-    mix = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device)
-    between = torch.lerp(real, fake.detach(), mix).requires_grad_()
+    mix = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device, dtype=real.dtype)
+    between = torch.lerp(real, fake.detach().to(real.dtype), mix).requires_grad_()
     return (_gradient(score, between).norm(dim=1) - 1).square().mean()
 
 
@@ -32,7 +32,7 @@ def r1(score: Score, real: Tensor) -> Tensor:
 
 
 def _gradient(score: Score, items: Tensor) -> Tensor:
-    """Gradient of the summed scores, flattened for each item, (B, ...) -> (B, D), in full precision."""
+    """Gradient of the summed scores, flattened for each item, (B, ...) -> (B, D), in float32 or better."""
     with torch.autocast(items.device.type, enabled=False):
         (gradient,) = torch.autograd.grad(score(items).sum(), items, create_graph=True)
-    return gradient.flatten(1).float()
+    return gradient.flatten(1).to(torch.promote_types(gradient.dtype, torch.float32))
