@@ -82,7 +82,7 @@ class Loader:
 
     def _walk(self, step: int) -> NDArray[np.int64]:
         """Rows of the batch of a step on a walk through epochs, each shuffled by (seed, epoch)."""
-        length = len(next(iter(self.columns.values())))  # type: ignore[arg-type]
+        length = int(next(iter(self.columns.values())).shape[0])
         places = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
         rows = np.empty(self.batch_size, np.int64)
         for epoch in np.unique(places // length):

@@ -1,0 +1,160 @@
+"""Batches: a function of (seed, step), cut among processes, the same streamed or resident."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from imgen.data.loader import Loader
+from imgen.data.shapes import shapes
+from imgen.data.spec import DataSpec
+from imgen.errors import DataError
+
+CPU = torch.device("cpu")
+
+
+class Slow:
+    """A column that is fetched by several threads, and counts what it is asked for."""
+
+    def __init__(self, whole: torch.Tensor, breaks: bool = False) -> None:
+        self.whole, self.shape, self.dtype = whole, tuple(whole.shape), whole.dtype
+        self.asked: Counter[int] = Counter()
+        self.lock, self.breaks = threading.Lock(), breaks
+
+    def fetch(self, rows):
+        if self.breaks:
+            raise DataError("x.png: cannot be read any more")
+        with self.lock:
+            self.asked.update(rows.tolist())
+        return self.whole[torch.from_numpy(rows)]
+
+
+def numbers(length: int = 10, slow: bool = False, **settings):
+    column = torch.arange(length)
+    columns = {"n": Slow(column) if slow else column, "square": column**2}
+    return SimpleNamespace(spec=DataSpec(image=(1, 1, 1)), columns=columns)
+
+
+def loader(dataset=None, **settings) -> Loader:
+    given = {"batch": 4, "seed": 0, "device": CPU, "workers": 2}
+    return Loader(dataset or numbers(), **(given | settings))
+
+
+def equal(a, b) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("dataset", [numbers(), shapes(identities=5, photos=3, size=8)], ids=["walk", "draw"])
+def test_a_batch_is_a_function_of_seed_and_step(dataset):
+    forth, back = loader(dataset), loader(dataset)
+    wanted = {step: forth.batch(step) for step in range(9)}
+    for step in reversed(range(9)):
+        assert equal(back.batch(step), wanted[step])
+    assert equal(loader(dataset).batch(7), wanted[7])
+    other = [loader(dataset, seed=1).batch(step) for step in range(9)]
+    assert not all(equal(other[step], wanted[step]) for step in range(9))
+    assert not equal(wanted[0], wanted[1])
+
+
+def test_an_epoch_shows_every_row_once_and_the_next_in_another_order():
+    made = loader(numbers(12))
+    epochs = [torch.cat([made.batch(3 * epoch + part)["n"] for part in range(3)]).tolist() for epoch in range(3)]
+    assert all(sorted(epoch) == list(range(12)) for epoch in epochs)
+    assert epochs[0] != epochs[1] != epochs[2]
+
+
+def test_a_batch_may_span_epochs_and_be_larger_than_the_data():
+    made = loader(numbers(3), batch=8)
+    seen = torch.cat([made.batch(step)["n"] for step in range(3)])
+    assert Counter(seen.tolist()) == {0: 8, 1: 8, 2: 8}
+
+
+def test_columns_stay_together():
+    batch = loader().batch(3)
+    assert torch.equal(batch["square"], batch["n"] ** 2)
+
+
+@pytest.mark.parametrize("world", [2, 4])
+@pytest.mark.parametrize("dataset", [numbers(), shapes(identities=5, photos=3, size=8)], ids=["walk", "draw"])
+def test_processes_share_the_batch_of_one(dataset, world):
+    whole = loader(dataset)
+    ranks = [loader(dataset, rank=rank, world=world) for rank in range(world)]
+    for step in (0, 1, 5):
+        parts = [rank.batch(step) for rank in ranks]
+        joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        assert equal(joined, whole.batch(step))
+
+
+def test_a_batch_that_cannot_be_shared_is_refused():
+    with pytest.raises(DataError, match="a batch of 4 items cannot be shared by 3 processes; take a multiple of 3"):
+        loader(world=3)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_streamed_equals_resident(workers):
+    streamed = loader(numbers(slow=True), resident="never", workers=workers)
+    resident = loader(numbers(slow=True), resident="always")
+    assert resident.resident and not streamed.resident
+    for step in (0, 1, 2, 9, 3):
+        assert equal(streamed.batch(step), resident.batch(step))
+    streamed.close()
+
+
+def test_streamed_pairs_equal_resident_pairs():
+    drawn = shapes(identities=5, photos=3, size=8)
+    fetched = SimpleNamespace(spec=drawn.spec, columns={"images": Slow(drawn.columns["images"])}, draw=drawn.draw)
+    batch = loader(fetched, resident="never").batch(4)["images"]
+    assert batch.shape == (4, 2, 3, 8, 8) and batch.dtype == torch.uint8
+    assert torch.equal(batch, loader(drawn).batch(4)["images"])
+
+
+def test_the_next_batches_are_fetched_meanwhile_and_none_twice():
+    dataset = numbers(1000, slow=True)
+    made = loader(dataset, resident="never")
+    for step in range(20):
+        made.batch(step)
+    made._conductor.shutdown(wait=True)
+    assert max(dataset.columns["n"].asked.values()) == 1
+    assert 20 * 4 < sum(dataset.columns["n"].asked.values()) <= 23 * 4
+
+
+def test_a_fault_of_the_data_reaches_the_loop():
+    dataset = SimpleNamespace(spec=None, columns={"n": Slow(torch.arange(5), breaks=True)})
+    made = loader(dataset, resident="never")
+    with pytest.raises(DataError, match="cannot be read any more"):
+        made.batch(0)
+    made.close()
+
+
+def test_small_data_is_resident_and_large_data_is_not(monkeypatch):
+    assert loader(numbers(slow=True)).resident
+    monkeypatch.setattr("imgen.data.loader._MOST_HOST", 10)
+    assert not loader(numbers(slow=True)).resident
+    assert loader(numbers()).resident, "what is in memory is not copied"
+
+
+def test_a_column_is_decoded_whole_in_its_own_way():
+    column = Slow(torch.arange(5))
+    column.decode_all = lambda workers: torch.arange(5) * 10
+    batch = loader(SimpleNamespace(spec=None, columns={"n": column}), resident="always").batch(0)
+    assert set((batch["n"] % 10).tolist()) == {0} and not column.asked
+
+
+def test_drawn_rows_come_from_the_given_stream_alone():
+    """So that what is drawn follows from (seed, step), the stream is one of NumPy's, made afresh for each step."""
+    seen = []
+
+    def draw(n, rng):
+        seen.append(rng.integers(1000, size=n))
+        return {"n": np.zeros(n, np.int64)}
+
+    dataset = SimpleNamespace(spec=None, columns={"n": torch.arange(5)}, draw=draw)
+    made = loader(dataset)
+    for step in (0, 1, 0):
+        made.batch(step)
+    assert np.array_equal(seen[0], seen[2]) and not np.array_equal(seen[0], seen[1])
