@@ -1,0 +1,31 @@
+"""The benchmarks run, and print what they promise; their figures mean nothing at these sizes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+TINY = ["--batch", "2", "--dim", "4", "--size", "16", "--blocks", "2", "--steps", "1"]
+
+
+def run(script: str, *options: str, cwd: Path) -> str:
+    command = [sys.executable, str(HERE / script), *TINY, *options]
+    ran = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=240)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_trainer_overhead_runs(tmp_path):
+    told = run("trainer_overhead.py", cwd=tmp_path)
+    assert "bare loop" in told and "median of ratios" in told
+    assert "threads" in told and "seed 0" in told
+    assert not list(tmp_path.iterdir())
+
+
+def test_streaming_runs(tmp_path):
+    told = run("streaming.py", "--count", "16", "--batches", "2", cwd=tmp_path)
+    assert "decoding alone" in told and "streaming reaches" in told
+    assert "packed file" in told and "resident" in told
+    assert not list(tmp_path.iterdir())
