@@ -93,8 +93,8 @@ def _model_factory(config: ModelConfig, plugins: Plugins, where: Path) -> Callab
     registry = plugins.registry("models")
     if config.name not in registry:
         raise WeightsError(
-            f"{where}: its model '{config.name}' comes from the plugin package {config.plugin}, which is not installed "
-            "or not loaded; install it with pip, then see `imgen plugins`"
+            f"{where}: its model '{config.name}' comes from the plugin {config.plugin}, which is not installed or not "
+            "loaded; pip install that package, and see `imgen plugins`"
         )
     return registry.get(config.name).load()
 

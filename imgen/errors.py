@@ -42,7 +42,7 @@ def near_miss(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     # Case and separators are where most slips are: they should not count against a suggestion.
     plain = {_plain(other): other for other in reversed(names)}
-    close = [plain[match] for match in difflib.get_close_matches(_plain(name), plain, n=2, cutoff=0.6)]
+    close = [plain[match] for match in difflib.get_close_matches(_plain(name), plain, n=2, cutoff=0.65)]
     if close:
         return "; did you mean " + " or ".join(f"'{other}'" for other in close) + "?"
     if not names:

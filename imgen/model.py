@@ -39,7 +39,7 @@ class Generator(Protocol):
 class ModelConfig:
     """All that is needed to rebuild a model, kept in the header of its weights file.
 
-    name, settings: the registered model and its settings; plugin: who registers it, `package version`.
+    name, settings: the registered model and its settings; plugin: who registers it, `plugin (package version)`.
     origin: free facts for people and cards, such as recipe, algorithm, step and seed.
     """
 
@@ -79,8 +79,9 @@ def write_model(path: Path, config: ModelConfig, tensors: Mapping[str, Tensor]) 
     from safetensors.torch import save
 
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    told = json.dumps(config.to_json(), sort_keys=True)
-    header = {"imgen": told, "sha256": _digest(told, plain.items())}
+    told = config.to_json()
+    # One entry: safetensors writes several in an order of chance, and equal weights should make equal files.
+    header = {"imgen": json.dumps({**told, "sha256": _digest(told, plain.items())}, sort_keys=True)}
     files.write(path, save(plain, metadata=header))
 
 
@@ -89,7 +90,7 @@ def read_config(path: Path) -> ModelConfig:
 
     Raises: `WeightsError` where it is not a weights file of ours.
     """
-    return _config(path, _metadata(path))
+    return _config(path, _told(path))
 
 
 def read_model(path: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
@@ -100,18 +101,19 @@ def read_model(path: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    metadata = _metadata(path)
-    config = _config(path, metadata)
+    told = _told(path)
+    config = _config(path, told)
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path}: not a readable safetensors file: {error}") from None
-    if metadata.get("sha256") != _digest(metadata["imgen"], sorted(tensors.items())):
+    if told.pop("sha256", None) != _digest(told, tensors.items()):
         raise WeightsError(f"{path}: damaged: its content does not match its sha256; fetch or train it again")
     return config, tensors
 
 
-def _metadata(path: Path) -> dict[str, str]:
+def _told(path: Path) -> dict[str, Any]:
+    """What a weights file tells of itself: its configuration and the sum over all."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -122,27 +124,35 @@ def _metadata(path: Path) -> dict[str, str]:
         if length > min(size, _MOST_HEADER):
             raise WeightsError(f"{path}: not a weights file: it claims a header of {length:,} bytes")
         with safe_open(path, framework="pt") as file:
-            return file.metadata() or {}
+            metadata = file.metadata() or {}
     except FileNotFoundError:
         raise WeightsError(f"{path}: no such file") from None
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path}: not a readable safetensors file: {error}") from None
-
-
-def _config(path: Path, metadata: Mapping[str, str]) -> ModelConfig:
     if "imgen" not in metadata:
         raise WeightsError(f"{path}: holds weights but no imgen configuration; it must be a model.safetensors of imgen")
     try:
-        return ModelConfig.from_json(json.loads(metadata["imgen"]))
+        return dict(json.loads(metadata["imgen"]))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _config(path: Path, told: Mapping[str, Any]) -> ModelConfig:
+    try:
+        return ModelConfig.from_json(told)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise WeightsError(f"{path}: its configuration cannot be read: {error!r}") from None
+        raise _unreadable(path, error) from None
 
 
-def _digest(told: str, tensors: Iterable[tuple[str, Tensor]]) -> str:
+def _unreadable(path: Path, error: Exception) -> WeightsError:
+    return WeightsError(f"{path}: its configuration cannot be read: {error!r}")
+
+
+def _digest(told: Mapping[str, Any], tensors: Iterable[tuple[str, Tensor]]) -> str:
     """sha256 over the configuration and every tensor: safetensors itself has no check sum."""
     import torch
 
-    digest = hashlib.sha256(told.encode())
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
     for name, tensor in sorted(tensors):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().data)

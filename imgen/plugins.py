@@ -74,8 +74,9 @@ class Plugins:
                     cli.add_command(command, name)
 
     def owner(self, plugin: str) -> str:
-        """`package version` of a plugin, as a weights file remembers it."""
-        return next((f"{info.package} {info.version}" for info in self.infos if info.name == plugin), plugin)
+        """`plugin (package version)`, as a weights file remembers it."""
+        told = (f"{plugin} ({info.package} {info.version})" for info in self.infos if info.name == plugin)
+        return next(told, plugin)
 
     def _impls(self, hook: str) -> list[Any]:
         # pluggy calls the newest plugin first; names belong to whoever came first.

@@ -33,6 +33,7 @@ class TrainSettings:
         clip_grad: largest norm of a player's gradient; 0 leaves it alone
         resident: keep the data on the device; auto does where it fits
         workers: threads that decode pictures; 0 takes the number of cores
+        threads: threads that compute on a CPU; 0 takes the number of cores
         log_every: how often losses are read and shown [steps]
         preview_every: how often a sheet is drawn; 0 never [steps]
         save_every: how often a checkpoint is written [steps]
@@ -51,6 +52,7 @@ class TrainSettings:
     clip_grad: Weight = 0
     resident: Literal["auto", "always", "never"] = "auto"
     workers: NonNegative = 0
+    threads: NonNegative = 0
     log_every: Count = 100
     preview_every: NonNegative = 1000
     save_every: Count = 1000

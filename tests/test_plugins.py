@@ -147,7 +147,7 @@ def test_a_choice_of_what_is_not_there_is_reported(write_plugin):
 
 def test_owner_names_package_and_version(write_plugin):
     loaded = load([write_plugin("good", GOOD, package="some-package", version="3.1")])
-    assert loaded.owner("good") == "some-package 3.1"
+    assert loaded.owner("good") == "good (some-package 3.1)"
 
 
 COMMAND = """\

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from imgen import dist, images
-from imgen.algorithm import Algorithm, moves_of
+from imgen.algorithm import Algorithm
 from imgen.data.loader import Loader
 from imgen.data.spec import Dataset
 from imgen.errors import Diverged, WeightsError
@@ -51,7 +50,7 @@ class Trainer:
         """
         self.settings, self.run, self.config, self.metrics = settings, run, config, metrics or {}
         self.device = torch.device(device)
-        set_precision(settings, self.device)
+        set_up(settings, self.device)
         self.algorithm = algorithm.to(self.device).train()
         if settings.channels_last:
             self.algorithm.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -208,6 +207,8 @@ class Trainer:
         )
 
     def _resume(self) -> int:
+        if dist.rank() == 0:
+            checkpoint.clean(self.run)
         saved = checkpoint.latest(self.run)
         if saved is None:
             return 0
@@ -248,12 +249,14 @@ def mix(seed: int, rank: int, step: int) -> int:
     return int(words[0]) << 31 | int(words[1]) >> 1
 
 
-def set_precision(settings: TrainSettings, device: torch.device) -> None:
-    """Say explicitly what products round to, and let cuDNN look for the fastest kernel."""
+def set_up(settings: TrainSettings, device: torch.device) -> None:
+    """Say explicitly what products round to and how many threads compute; let cuDNN look for the fastest kernel."""
     if device.type == "cuda":
         torch.backends.cuda.matmul.fp32_precision = "tf32" if settings.tf32 else "ieee"
         torch.backends.cudnn.conv.fp32_precision = "tf32" if settings.tf32 else "ieee"  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark = True
+    elif settings.threads:
+        torch.set_num_threads(settings.threads)
 
 
 def has_bf16(device: torch.device) -> bool:
@@ -264,8 +267,3 @@ def has_bf16(device: torch.device) -> bool:
 def device_name(device: torch.device) -> str:
     """What to call a device in messages and cards."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
-def turn_names(algorithm: Algorithm) -> dict[str, Any]:
-    """The turns of the first step with their players, for dry runs."""
-    return {getattr(turn, "__name__", "turn"): moves_of(turn).players for turn in algorithm.turns(0)}

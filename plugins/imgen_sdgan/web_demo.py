@@ -42,7 +42,7 @@ def import_generator(folder: Path, out: Path) -> None:
         "folder": folder.resolve().name,
     }
     config = ModelConfig(
-        name="sdbegan", settings=SETTINGS, data=DATA, plugin=f"imgen {imgen.__version__}", origin=origin
+        name="sdbegan", settings=SETTINGS, data=DATA, plugin=f"sdgan (imgen {imgen.__version__})", origin=origin
     )
     write_model(out, config, read_generator(folder))
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+
+from imgen.data.spec import DataSpec
+from imgen.model import Generator
 from imgen_sdgan.networks import (
     BeganAutoencoder,
     BeganGenerator,
@@ -17,9 +20,6 @@ from imgen_sdgan.networks import (
     draw_tuples,
     pictures,
 )
-
-from imgen.data.spec import DataSpec
-from imgen.model import Generator
 
 
 def size_of(*modules):

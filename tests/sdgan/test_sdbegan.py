@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from imgen_sdgan.algorithm import SDBegan
 
 from imgen import binding
+from imgen_sdgan.algorithm import SDBegan
 
 SMALL = {"d_identity": 3, "d_observation": 3, "hidden": 4}
 

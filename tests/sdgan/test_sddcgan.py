@@ -6,12 +6,12 @@ import math
 
 import pytest
 import torch
-from imgen_sdgan.algorithm import SDDcgan
 from torch import nn
 
 from imgen import binding
 from imgen.algorithm import moves_of
 from imgen.losses.adversarial import hinge
+from imgen_sdgan.algorithm import SDDcgan
 
 SMALL = {"d_identity": 3, "d_observation": 3, "dim": 4}
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from imgen_sdgan.commands import sdgan
-from imgen_sdgan.networks import BeganGenerator, pictures
-from imgen_sdgan.web_demo import DATA, SETTINGS, read_generator, read_manifest, read_tensor
 
 from imgen.errors import ImgenError, WeightsError
 from imgen.model import read_model
+from imgen_sdgan.commands import sdgan
+from imgen_sdgan.networks import BeganGenerator, pictures
+from imgen_sdgan.web_demo import DATA, SETTINGS, read_generator, read_manifest, read_tensor
 
 PUBLISHED = Path(__file__).parents[2].parent / "shared/data/sdbegan_548235"
 
