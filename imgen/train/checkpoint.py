@@ -118,6 +118,8 @@ def clean(run: Path) -> None:
     """Remove what a killed process left half-written or half-removed."""
     for path in (run / "checkpoints").glob(".step-*.tmp"):
         shutil.rmtree(path, ignore_errors=True)
+    for part in (*run.glob(".*.part"), *run.glob("*/.*.part")):
+        part.unlink(missing_ok=True)
 
 
 def slots(seats: Mapping[str, Seat]) -> dict[str, Tensor]:

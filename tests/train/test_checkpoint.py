@@ -184,6 +184,19 @@ def test_a_kill_while_pruning_leaves_nothing_that_looks_whole(write, tmp_path, m
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000002"]
 
 
+def test_what_a_kill_left_half_written_is_removed(write, tmp_path, trainer):
+    write(1)
+    (tmp_path / "previews").mkdir()
+    kept = [tmp_path / "README.md", tmp_path / ".lock", tmp_path / "previews/step-00000001.png"]
+    left = [tmp_path / ".README.md.12-abcd.part", tmp_path / "previews/.step-00000001.png.12-abcd.part"]
+    for path in (*kept, *left):
+        path.touch()
+    (tmp_path / "checkpoints/.step-00000002.12.tmp").mkdir()
+    trainer(".")
+    assert all(path.exists() for path in kept) and not any(path.exists() for path in left)
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000001"]
+
+
 def test_the_state_is_plain_json_with_sums(write):
     told = json.loads((write(5) / "state.json").read_text())
     assert told["step"] == 5

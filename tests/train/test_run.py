@@ -111,7 +111,7 @@ def test_a_changed_recipe_is_refused_with_every_difference(recipe, here):
 def test_a_run_cannot_become_shorter_than_it_is(recipe, here, save):
     folder = run.open_for(recipe, here / "a", fresh=False)
     save(folder, 3)
-    with pytest.raises(RecipeError, match="is at step 3 already; train.steps cannot be 2"):
+    with pytest.raises(RecipeError, match=r"is at step 3 already; train\.steps cannot be 2"):
         run.refuse_changes(folder, changed(recipe, steps=2))
     run.refuse_changes(folder, changed(recipe, steps=3))
 
