@@ -131,7 +131,7 @@ def test_the_same_pictures_whatever_the_number(name, plugins):
 def test_a_missing_code_is_told_with_those_there_are():
     sampling.need(["identity", "observation"], ["identity"], "m")
     sampling.need(["latent"], [], "m")
-    with pytest.raises(WeightsError, match="m: this model has no code 'identity' .* only 'latent'"):
+    with pytest.raises(WeightsError, match=r"m: this model has no code 'identity' .* only 'latent'"):
         sampling.need(["latent"], ["identity"], "m")
-    with pytest.raises(WeightsError, match="m: .* cannot be sampled"):
+    with pytest.raises(WeightsError, match=r"m: .* cannot be sampled"):
         sampling.need([], [], "m")
