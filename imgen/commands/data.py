@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from imgen.commands.options import as_json, give, say
+from imgen.errors import DataError
 
 
 @click.group()
@@ -59,6 +60,8 @@ def pack(path: Path, out: Path, overwrite: bool, as_json: bool, **options: Any) 
     """Decode a folder or a zip once into OUT, one file that trains without decoding (use it as --root OUT)."""
     from imgen.data.pack import pack as write
 
+    if out.exists() and not overwrite:
+        raise DataError(f"{out}: exists already; name another file, or replace it with --overwrite")
     dataset = _dataset(path, options)
     for line in dataset.report.lines():
         say(line)

@@ -96,8 +96,6 @@ def _fit(recipe: Recipe, built: Built, folder: Path, where: str, stop: StopSigna
     from imgen.train.listeners import TensorBoard
     from imgen.train.trainer import Trainer
 
-    if dist.rank() == 0:
-        run.store_recipe(folder, recipe)
     listeners: list[Listener] = [JsonLines(folder / "events.jsonl"), Card(folder, recipe, built.config), console]
     if recipe.train.tensorboard:
         listeners.append(TensorBoard(folder / "tensorboard"))
@@ -112,6 +110,9 @@ def _fit(recipe: Recipe, built: Built, folder: Path, where: str, stop: StopSigna
             metrics=built.metrics,
             listeners=listeners,
         )
+    if dist.rank() == 0:
+        # Only now: a checkpoint that is refused leaves the run as it was.
+        run.store_recipe(folder, recipe)
     trainer.fit(stop)
 
 
