@@ -1,6 +1,7 @@
 """Every shipped recipe: it checks, it builds, it says how to start it, and it learns as it did before.
 
-Golden curves: `pytest tests/test_recipes.py -n 0 -k curve --regolden` writes them anew, to be committed with the reason.
+Golden curves: `pytest tests/test_recipes.py -n 0 -k curve --regolden` writes them anew;
+commit them with the reason.
 """
 
 from __future__ import annotations
