@@ -126,7 +126,12 @@ def trainer(game, config, tmp_path):
 
     def make(run="run", *, algorithm=None, listeners=(), dataset=None, **settings) -> Trainer:
         given = {
-            "steps": 8, "batch": 4, "log_every": 1, "preview_every": 0, "save_every": 2, "ema_half_life": 20,
+            "steps": 8,
+            "batch": 4,
+            "log_every": 1,
+            "preview_every": 0,
+            "save_every": 2,
+            "ema_half_life": 20,
             "workers": 1,
         }
         return Trainer(

@@ -47,7 +47,7 @@ def uninterrupted():
     return {}
 
 
-ARGV = ("tiny.yaml", "--steps", "60", "--save-every", "5", "--preview-every", "20", "--keep-last", "2")
+ARGV = ("tiny.yaml", "--steps", "40", "--save-every", "5", "--preview-every", "20", "--keep-last", "2")
 STATUS = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 75, signal.SIGINT: 130}
 
 
@@ -59,7 +59,7 @@ def test_killed_at_random_moments(seed, tiny, killed, real_cli, here, uninterrup
     rng.shuffle(numbers)
     run = here / "runs/tiny-0001"
     for number in numbers:
-        status, err = killed(ARGV, number, steps=rng.randrange(1, 16))
+        status, err = killed(ARGV, number, steps=rng.randrange(1, 12))
         assert status == STATUS[number], err
         if number is not signal.SIGKILL:
             last = err.splitlines()[-1]
@@ -72,7 +72,7 @@ def test_killed_at_random_moments(seed, tiny, killed, real_cli, here, uninterrup
     assert [path.name for path in (here / "runs").iterdir()] == ["tiny-0001"], "the same command took up the same run"
     assert leftovers(run) == []
     told = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in told if line["event"] == "logged"] == list(range(1, 61)), "one history"
+    assert [line["step"] for line in told if line["event"] == "logged"] == list(range(1, 41)), "one history"
     if not uninterrupted:
         assert real_cli("train", *ARGV, "--out", "whole").status == 0
         uninterrupted.update(final(here / "whole"))
