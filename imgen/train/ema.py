@@ -21,22 +21,24 @@ class Averaged:
     def __init__(self, model: nn.Module, half_life: float) -> None:
         """half_life: [images]; 0 averages nothing, so that the model's own weights are what ships."""
         self.model, self.half_life = model, half_life
-        self._state = {name: tensor.detach().clone() for name, tensor in self._live().items()} if half_life else {}
+        # Everything that changes a weight changes it in place, so these stay the model's own.
+        self._live = {name: tensor.detach() for name, tensor in model.state_dict().items()}
+        self._floats = [name for name, tensor in self._live.items() if tensor.is_floating_point()]
+        self._state = {name: tensor.clone() for name, tensor in self._live.items()} if half_life else {}
 
     def update(self, images: int, seen: int) -> None:
         """Move the average after a step of so many images, the run having seen `seen` in all."""
         if not self.half_life:
             return
         decay = 0.5 ** (images / max(min(self.half_life, seen * _RAMP), 1e-8))
-        live = self._live()
-        floats = [name for name, tensor in live.items() if tensor.is_floating_point()]
-        torch._foreach_lerp_([self._state[name] for name in floats], [live[name] for name in floats], 1 - decay)
-        for name in live.keys() - floats:
-            self._state[name].copy_(live[name])
+        averages, now = ([state[name] for name in self._floats] for state in (self._state, self._live))
+        torch._foreach_lerp_(averages, now, 1 - decay)
+        for name in self._live.keys() - self._floats:
+            self._state[name].copy_(self._live[name])
 
     def state_dict(self) -> dict[str, Tensor]:
         """The averaged weights under the model's own names."""
-        return self._state if self.half_life else self._live()
+        return self._state if self.half_life else self._live
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Take averaged weights back, in place."""
@@ -46,7 +48,7 @@ class Averaged:
     @contextmanager
     def swapped(self) -> Iterator[nn.Module]:
         """The model with averaged weights, in evaluation mode; afterwards it is as it was, bit for bit."""
-        live, training = self._live(), self.model.training
+        live, training = self._live, self.model.training
         kept = {name: tensor.clone() for name, tensor in live.items()} if self.half_life else {}
         for name, tensor in self._state.items():
             live[name].copy_(tensor)
@@ -58,6 +60,3 @@ class Averaged:
             self.model.train(training)
             for name, tensor in kept.items():
                 live[name].copy_(tensor)
-
-    def _live(self) -> dict[str, Tensor]:
-        return {name: tensor.detach() for name, tensor in self.model.state_dict().items()}

@@ -76,9 +76,10 @@ class House:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             losses, values = turn(batch)
         gradients = self._gradients(losses, movers, seats)
-        shared = [gradient for mine in gradients.values() for gradient in mine.values()]
-        # Buffers hold evidence and running statistics: every process goes on with the mean of all.
-        dist.average([*shared, *(buffer for buffer in algorithm.buffers() if buffer.is_floating_point())])
+        if dist.world() > 1:
+            # Buffers hold evidence and running statistics: every process goes on with the mean of all.
+            buffers = [buffer for buffer in algorithm.buffers() if buffer.is_floating_point()]
+            dist.average([*(gradient for mine in gradients.values() for gradient in mine.values()), *buffers])
         for name in movers:
             self._move(seats[name], gradients[name])
         return dict(losses), dict(values)

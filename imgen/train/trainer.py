@@ -108,9 +108,9 @@ class Trainer:
         algorithm = self.algorithm
         for name in algorithm.restarts(step):
             # Alike on every process, and apart from the noise of the step.
-            torch.manual_seed(mix(self.settings.seed, -1, step))
+            seed_noise(mix(self.settings.seed, -1, step), self.device)
             restart(name, self.seats)
-        torch.manual_seed(mix(self.settings.seed, dist.rank(), step))
+        seed_noise(mix(self.settings.seed, dist.rank(), step), self.device)
         for seat in self.seats.values():
             seat.pace(step)
         batch = self._batch(step)
@@ -166,7 +166,7 @@ class Trainer:
 
     def _preview(self) -> None:
         batch = self._first_batch()
-        torch.manual_seed(mix(self.settings.seed, -2, 0))
+        seed_noise(mix(self.settings.seed, -2, 0), self.device)
         with self.averaged.swapped():
             sheet = images.sheet(self.algorithm.preview(batch).float().cpu())
         path = self.run / "previews" / f"step-{self.step:08d}.png"
@@ -177,7 +177,7 @@ class Trainer:
     def _first_batch(self) -> dict[str, Tensor]:
         if not hasattr(self, "_shown"):
             batch = self._batch(0)
-            torch.manual_seed(mix(self.settings.seed, -4, 0))
+            seed_noise(mix(self.settings.seed, -4, 0), self.device)
             self._shown = {**batch, **self.algorithm.share(batch)}
         return self._shown
 
@@ -228,7 +228,7 @@ class Trainer:
         self.loader.close()
         if dist.rank() == 0:
             for name, metric in self.metrics.items():
-                torch.manual_seed(mix(self.settings.seed, -3, 0))
+                seed_noise(mix(self.settings.seed, -3, 0), self.device)
                 with self.averaged.swapped() as model:
                     evaluation = Evaluation(
                         model=model, dataset=self.dataset, device=self.device, seed=self.settings.seed
@@ -247,6 +247,13 @@ def mix(seed: int, rank: int, step: int) -> int:
     """One seed for (seed, rank, step), so that noise is a function of the position and resuming is exact."""
     words = np.random.SeedSequence([seed, rank & 0xFFFFFFFF, step]).generate_state(2)
     return int(words[0]) << 31 | int(words[1]) >> 1
+
+
+def seed_noise(seed: int, device: torch.device) -> None:
+    """Seed the generators that a turn draws from; `torch.manual_seed` would also note a stack trace each time."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
 
 
 def set_up(settings: TrainSettings, device: torch.device) -> None:
