@@ -12,6 +12,7 @@ from torch import nn
 
 from imgen import __version__, binding
 from imgen.algorithm import Algorithm
+from imgen.data.loader import outline as outline_of_batch
 from imgen.data.spec import Dataset, DataSpec
 from imgen.errors import ImgenError, RecipeError, WeightsError
 from imgen.metrics import Evaluation
@@ -19,6 +20,7 @@ from imgen.model import ModelConfig, read_model
 from imgen.plugins import Plugins
 from imgen.recipe import Part, Recipe
 from imgen.registry import singular
+from imgen.train.shapes import check_batch
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,9 @@ def build(recipe: Recipe, plugins: Plugins) -> Built:
     dataset: Dataset = _call(plugins, "datasets", recipe.dataset)
     torch.manual_seed(recipe.train.seed)
     algorithm: Algorithm = _call(plugins, "algorithms", recipe.algorithm, dataset.spec)
+    check_batch(
+        outline_of_batch(dataset, recipe.train.batch), algorithm.expects, f"algorithm '{recipe.algorithm.name}'"
+    )
     metrics = {metric.name: _call(plugins, "metrics", metric) for metric in recipe.metrics}
     return Built(algorithm, dataset, config_of(algorithm, recipe, dataset.spec, plugins), metrics)
 

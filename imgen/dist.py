@@ -71,6 +71,15 @@ def any_true(flag: bool, device: torch.device) -> bool:
     return bool(told.item())
 
 
+def least(value: int, device: torch.device) -> int:
+    """The least of all processes' values."""
+    if not td.is_initialized():
+        return value
+    told = torch.tensor(value, dtype=torch.int64, device=device)
+    td.all_reduce(told, op=td.ReduceOp.MIN)
+    return int(told.item())
+
+
 def agree(value: T) -> T:
     """The first process's value, for all."""
     if not td.is_initialized():

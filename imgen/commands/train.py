@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imgen.commands.options import as_json, device, give, pick_device, say
+from imgen.errors import ImgenError
 
 if TYPE_CHECKING:
     from imgen.build import Built
@@ -60,6 +61,7 @@ def train(ctx: click.Context, recipe: str | None, rest: tuple[str, ...], **optio
 def _train(reference: str, overrides: Sequence[Override], found: Plugins, options: dict[str, Any]) -> None:
     from imgen import dist
     from imgen.build import build
+    from imgen.data.loader import share_of
     from imgen.train import run
     from imgen.train.listeners import Console
     from imgen.train.signals import StopSignals
@@ -73,8 +75,8 @@ def _train(reference: str, overrides: Sequence[Override], found: Plugins, option
                 # Everything that can be wrong is built before a folder is made.
                 with console.decoding():
                     built = build(recipe, found)
-                folder = dist.agree(_folder(reference, recipe, options) if first else None)
-                assert folder is not None
+                share_of(recipe.train.batch, dist.rank(), dist.world())
+                folder = _agreed_folder(reference, recipe, options)
                 console.say(*_report(built.dataset))
                 if run.is_complete(folder, recipe.train.steps):
                     say(f"{folder}: complete already; raise train.steps to train on")
@@ -120,6 +122,23 @@ def _checked(reference: str, overrides: Sequence[Override], found: Plugins) -> R
     draft = _draft(reference, found)
     draft.apply(overrides)
     return draft.check()
+
+
+def _agreed_folder(reference: str, recipe: Recipe, options: dict[str, Any]) -> Path:
+    """The first process chooses the folder, or refuses for all: nobody is left waiting."""
+    from imgen import dist
+
+    told: Path | ImgenError | None = None
+    if dist.rank() == 0:
+        try:
+            told = _folder(reference, recipe, options)
+        except ImgenError as error:
+            told = error
+    told = dist.agree(told)
+    if isinstance(told, ImgenError):
+        raise told
+    assert told is not None
+    return told
 
 
 def _folder(reference: str, recipe: Recipe, options: dict[str, Any]) -> Path:

@@ -19,6 +19,27 @@ _AHEAD = 3  # batches that are fetched while the device works
 _MOST_HOST = 2 * 2**30  # bytes that `auto` takes of the host's memory
 
 
+def share_of(batch: int, rank: int, world: int) -> slice:
+    """Which items of a batch are a process's own.
+
+    Raises: `DataError` where the processes cannot share it evenly.
+    """
+    if batch % world:
+        raise DataError(f"a batch of {batch} items cannot be shared by {world} processes; take a multiple of {world}")
+    return slice(rank * batch // world, (rank + 1) * batch // world)
+
+
+def outline(dataset: Dataset, batch: int) -> dict[str, Tensor]:
+    """A batch on no device: its entries and shapes, without a picture being read."""
+    draw: Callable[..., Mapping[str, NDArray[np.int64]]] | None = getattr(dataset, "draw", None)
+    rows = {name: drawn.shape for name, drawn in draw(batch, np.random.default_rng(0)).items()} if draw else {}
+    return {
+        name: torch.empty((*rows.get(name, (batch,)), *column.shape[1:]), device="meta")
+        for name, column in dataset.columns.items()
+        if name in rows or not rows
+    }
+
+
 class Loader:
     """Batches of one process, on its device. Pictures stay uint8."""
 
@@ -38,12 +59,8 @@ class Loader:
 
         Raises: `DataError` where the processes cannot share a batch evenly.
         """
-        if batch % world:
-            raise DataError(
-                f"a batch of {batch} items cannot be shared by {world} processes; take a multiple of {world}"
-            )
         self.dataset, self.batch_size, self.seed, self.device = dataset, batch, seed, device
-        self._share = slice(rank * batch // world, (rank + 1) * batch // world)
+        self._share = share_of(batch, rank, world)
         self.workers = workers or os.cpu_count() or 1
         self.columns = dict(dataset.columns)
         self.resident = resident == "always" or (resident == "auto" and self._fits())

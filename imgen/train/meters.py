@@ -44,9 +44,12 @@ class Meters:
             for name, step in zip(names, steps.tolist(), strict=True)
             if step >= 0
         ]
-        mine = min(found, default=None)
-        anyone = dist.any_true(mine is not None, self.device)
-        return mine or ((-1, "?/of another process") if anyone else None)
+        none = torch.iinfo(torch.int64).max
+        mine = min(found, default=(none, ""))
+        step = dist.least(mine[0], self.device)
+        if step == none:
+            return None
+        return mine if mine[0] == step else (step, "?/of another process")
 
     def read(self) -> dict[str, float]:
         """The means since the last read, over all processes; waits for the device."""

@@ -22,9 +22,10 @@ def is_run(path: Path) -> bool:
 
 
 def is_complete(path: Path, steps: int | None = None) -> bool:
-    """Whether the run reached its last step, or a number of steps, and its weights file was written."""
+    """Whether the run reached its last step, or a number of steps, and its weights and its card were written."""
     step = checkpoint.newest_step(path)
-    return (path / "model.safetensors").is_file() and step is not None and step >= (steps or _steps(path))
+    written = all((path / name).is_file() for name in ("model.safetensors", "README.md"))
+    return written and step is not None and step >= (steps or _steps(path))
 
 
 def newest_first(root: Path = ROOT) -> list[Path]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from imgen.data.loader import Loader
+from imgen.data.loader import Loader, outline
 from imgen.data.shapes import shapes
 from imgen.data.spec import DataSpec
 from imgen.errors import DataError
@@ -158,3 +158,14 @@ def test_drawn_rows_come_from_the_given_stream_alone():
     for step in (0, 1, 0):
         made.batch(step)
     assert np.array_equal(seen[0], seen[2]) and not np.array_equal(seen[0], seen[1])
+
+
+def test_an_outline_has_the_shapes_of_a_batch():
+    """Without a row being fetched: that is what a refusal must cost."""
+    drawn = shapes(identities=3, photos=3, size=16)
+    for data in (drawn, numbers(slow=True)):
+        shown = outline(data, 4)
+        batch = loader(data).batch(0)
+        assert {name: tensor.shape for name, tensor in shown.items()} == {n: t.shape for n, t in batch.items()}
+    broken = SimpleNamespace(columns={"n": Slow(torch.arange(5), breaks=True)})
+    assert outline(broken, 2)["n"].device.type == "meta"

@@ -37,6 +37,7 @@ def finish(config, save):
     def write(folder: Path, step: int = 4) -> None:
         save(folder, step)
         write_model(folder / "model.safetensors", config, {"w": torch.zeros(1)})
+        (folder / "README.md").write_text("# the card\n")
 
     return write
 
@@ -124,6 +125,8 @@ def test_complete_means_at_the_last_step_with_its_weights(recipe, here, save, fi
     finish(folder, 4)
     assert run.is_complete(folder) and run.is_complete(folder, 4)
     assert not run.is_complete(folder, 5), "asked to train on"
+    (folder / "README.md").unlink()
+    assert not run.is_complete(folder), "killed before its card was written"
 
 
 def test_the_weights_of_a_run(recipe, here, save, finish):

@@ -230,13 +230,6 @@ def test_a_checkpoint_with_less_state_is_refused(trainer, game):
         trainer("run", algorithm=other)
 
 
-def test_batches_must_have_the_shapes_that_are_expected(trainer, game):
-    made = trainer()
-    made.algorithm.expects = {"images": "B 2 C H W"}
-    with pytest.raises(RecipeError, match=r"Game expects 'images' to be \(B, 2, C, H, W\), .* gives \(4, 3, 4, 4\)"):
-        made.fit(StopSignals())
-
-
 def test_a_letter_is_one_size_wherever_it_stands():
     batch = {"a": torch.zeros(2, 3), "b": torch.zeros(2, 4)}
     check_batch(batch, {"a": "B C", "b": "B 4"}, "It")
