@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from imgen.errors import WeightsError
+from imgen.images import from_float
 from imgen.model import Generator
 
-_CHUNK = 16  # latents in a forward pass
+_CHUNK = {"cpu": 16}  # latents in a forward pass
+_MORE = 128  # on any other device
 
 
 def draw(model: Generator, code: str, places: Sequence[int], seed: int) -> Tensor:
@@ -28,17 +30,18 @@ def draw(model: Generator, code: str, places: Sequence[int], seed: int) -> Tenso
 
 
 def pictures(model: Generator, z: Tensor) -> Tensor:
-    """Latents (N, size) to pictures (N, C, H, W) on the CPU.
+    """Latents (N, size) to pictures (N, C, H, W), uint8 on the CPU.
 
     Every forward pass has the same number of latents, the last one filled up, so that a picture does not change
     with the number of others: kernels round differently for different batches.
     """
     device = next(cast("torch.nn.Module", model).parameters()).device
+    size = _CHUNK.get(device.type, _MORE)
     made = []
     with torch.no_grad():
-        for chunk in z.split(_CHUNK):
-            filled = torch.cat([chunk, chunk[-1:].expand(_CHUNK - len(chunk), -1)])
-            made.append(model(filled.to(device))[: len(chunk)].float().cpu())
+        for chunk in z.split(size):
+            filled = torch.cat([chunk, chunk[-1:].expand(size - len(chunk), -1)])
+            made.append(from_float(model(filled.to(device))[: len(chunk)]).cpu())
     return torch.cat(made)
 
 

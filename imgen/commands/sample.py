@@ -114,7 +114,7 @@ def _gif(model: Generator, options: dict[str, Any], out: Path | None, name: str)
 def _trim(shown: Tensor, count: int) -> Tensor:
     """White in place of the cells beyond the count."""
     flat = shown.flatten(0, 1).clone()
-    flat[count:] = 1
+    flat[count:] = 255
     return flat.view_as(shown)
 
 
