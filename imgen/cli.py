@@ -80,8 +80,15 @@ def main(argv: list[str] | None = None) -> int:
     try:
         result = cli.main(argv, prog_name="imgen", standalone_mode=False, obj=found)
         return result if isinstance(result, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "imgen"
+        click.echo(f"{where}: {error.format_message()} (see `{where} --help`)", err=True)
+        return error.exit_code
     except click.ClickException as error:
-        error.show()
+        click.echo(f"imgen: {error.format_message()}", err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("imgen: interrupted", err=True)

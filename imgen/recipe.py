@@ -128,6 +128,10 @@ def find(reference: str, plugins: Plugins) -> Path:
     path = Path(reference)
     if path.is_file():
         return path
+    if path.is_dir():
+        raise RecipeError(
+            f"{reference}: a folder, but not a run, which would have a recipe.yaml; give a run or a recipe"
+        )
     recipes = plugins.registry("recipes")
     if path.suffix in (".yaml", ".yml") or path.name != reference:
         # `recipes/NAME.yaml` works from anywhere, as it stands in every page of documentation.
@@ -167,8 +171,12 @@ class Draft:
         """Raises: `RecipeError` with the line where the file is not YAML."""
         try:
             text = path.read_text(encoding="utf8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise RecipeError(f"{path}: cannot be read: {error}") from None
+        except UnicodeDecodeError:
+            raise RecipeError(
+                f"{path}: not text, so it is no recipe; give a YAML file, a run, or a recipe's name"
+            ) from None
+        except OSError as error:
+            raise RecipeError(f"{path}: cannot be read: {error.strerror}") from None
         return cls(path.stem if path.name != "recipe.yaml" else path.parent.name, parse(text, str(path)), plugins)
 
     def apply(self, overrides: Sequence[Override]) -> None:

@@ -191,8 +191,11 @@ def test_a_recipe_is_found_by_path_name_and_documented_path(here, plugins):
 
 def test_unreadable_recipes(here, plugins):
     Path("binary.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(RecipeError, match=r"^binary.yaml: cannot be read"):
+    with pytest.raises(RecipeError, match=r"^binary.yaml: not text, so it is no recipe"):
         load("binary.yaml", [], plugins)
+    Path("folder").mkdir()
+    with pytest.raises(RecipeError, match="^folder: a folder, but not a run"):
+        load("folder", [], plugins)
 
 
 def test_differences_are_told_a_line_a_setting():

@@ -47,6 +47,11 @@ def test_info_on_what_is_registered(cli):
     assert [about["kind"] for about in both] == ["algorithm", "model", "recipe"]
 
 
+def test_info_on_a_plugin(cli):
+    told = json.loads(cli("info", "sdgan", "--json").out)
+    assert (told["source"], told["state"]) == ("imgen_sdgan", "loaded")
+
+
 @pytest.mark.parametrize("name", ["shapes", "images", "identities", "sddcgan", "sdbegan", "hinge", "drawn-identity"])
 def test_info_on_everything(name, cli):
     said = cli("info", name)

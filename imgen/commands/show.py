@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from imgen.commands.options import as_json, give
+from imgen.commands.options import as_json, give, say
 from imgen.errors import ImgenError, near_miss
 from imgen.plugins import KINDS, Plugins
 from imgen.registry import Entry, singular
@@ -23,6 +23,8 @@ def _listing(kind: str, what: str) -> click.Command:
         entries = list(found.registry(kind))
         if as_json:
             give([{"name": entry.name, "plugin": entry.plugin, "summary": entry.summary} for entry in entries])
+        elif not entries:
+            say(f"no plugin registers {kind}; see `imgen plugins`")
         else:
             table(["name", "plugin", "what it is"], [[entry.name, entry.plugin, entry.summary] for entry in entries])
 
@@ -62,14 +64,16 @@ def plugins(found: Plugins, as_json: bool) -> None:
 @as_json
 @click.pass_obj
 def info(found: Plugins, name: str, as_json: bool) -> None:
-    """Tell all about NAME: anything registered, a run folder, or a weights file."""
+    """Tell all about NAME: anything registered, a plugin, a run folder, or a weights file."""
     if Path(name).exists():
         told = _about_weights(name)
     else:
         spelt = name.replace("_", "-").lower()
-        told = [_about(entry, found) for kind in KINDS for entry in found.registry(kind) if entry.name == spelt]
+        entries = [entry for kind in KINDS for entry in found.registry(kind)]
+        told = [dataclasses.asdict(plugin) for plugin in found.infos if plugin.name == name]
+        told += [_about(entry, found) for entry in entries if entry.name == spelt]
         if not told:
-            known = {entry.name for kind in KINDS for entry in found.registry(kind)}
+            known = {entry.name for entry in entries} | {plugin.name for plugin in found.infos}
             raise ImgenError(f"nothing is called '{name}'{near_miss(name, known)}")
     if as_json:
         give(told if len(told) > 1 else told[0])
@@ -142,6 +146,8 @@ def setting_table(rows: list[dict[str, Any]]) -> None:
 
 def table(head: list[str], rows: Sequence[Sequence[str]]) -> None:
     """Print columns, cutting nothing; columns that are empty everywhere are left out."""
+    if not rows:
+        return
     kept = [place for place in range(len(head)) if any(row[place] for row in rows)]
     lines = [[head[place].upper() for place in kept], *([row[place] for place in kept] for row in rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(kept))]
