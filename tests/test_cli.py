@@ -70,7 +70,7 @@ def test_help_and_version(cli):
 def test_a_wrong_request_is_status_2_and_names_the_way_out(argv, says, cli, here, tree):
     said = cli(*argv)
     assert said.status == 2
-    assert says in said.err
+    assert says in said.err and len(said.lines) == 1 and said.err.startswith("imgen")
     assert "Traceback" not in said.err and said.out == ""
     assert tree(here) == {}
 

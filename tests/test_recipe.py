@@ -194,7 +194,7 @@ def test_unreadable_recipes(here, plugins):
     with pytest.raises(RecipeError, match=r"^binary.yaml: not text, so it is no recipe"):
         load("binary.yaml", [], plugins)
     Path("folder").mkdir()
-    with pytest.raises(RecipeError, match="^folder: a folder, but not a run"):
+    with pytest.raises(RecipeError, match=r"^folder: a folder, but not a run"):
         load("folder", [], plugins)
 
 
