@@ -101,7 +101,11 @@ class House:
 
     def _move(self, seat: Seat, gradients: Mapping[str, Tensor]) -> None:
         for name, gradient in gradients.items():
-            seat.parameters[name].grad = gradient
+            parameter = seat.parameters[name]
+            # Fused optimizers walk through memory: a gradient in another order would move the wrong weights.
+            if gradient.stride() != parameter.stride():
+                gradient = torch.empty_like(parameter, requires_grad=False).copy_(gradient)
+            parameter.grad = gradient
         if self.clip_grad:
             nn.utils.clip_grad_norm_(list(seat.parameters.values()), self.clip_grad)
         seat.optimizer.step()

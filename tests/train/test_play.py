@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from imgen.algorithm import Algorithm, Player, moves_of, turn
-from imgen.optim import OptimizerFactory
+from imgen.optim import OptimizerFactory, adam
 from imgen.train.play import House, restart, take_seats
 
 CPU = torch.device("cpu")
@@ -195,3 +195,25 @@ def test_a_restart_is_in_place_with_a_fresh_optimizer_and_old_buffers(game):
     assert torch.equal(algorithm.model.net[0].weight, g) and algorithm.k == 0.5
     with pytest.raises(TypeError, match=r"player 'g' restarts, but its Made has no reset_parameters\(\)"):
         restart("g", seats)
+
+
+class Turned(Algorithm):
+    """Its weight is used transposed, so that the gradient lies in memory the other way round."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = nn.Linear(3, 2, bias=False)
+
+    def players(self):
+        return {"g": Player([self.model], adam(0.1))}
+
+    @turn("g")
+    def forge(self, batch):
+        return {"g": (self.model.weight.t() * batch["x"]).sum()}, {}
+
+
+def test_a_gradient_in_another_memory_order_moves_the_right_weights():
+    """Adam's first move is the learning rate against the sign of each weight's own gradient."""
+    x = torch.tensor([[1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+    change = played(Turned(), "forge", {"x": x})["model.weight"]
+    assert torch.allclose(change, -0.1 * x.t(), atol=1e-5)
