@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Print the resolved recipe, parameters and an estimate of memory.")
 @as_json
 @click.option("-h", "--help", "wants_help", is_flag=True, help="Show this, or the settings of a recipe.")
-@click.argument("rest", nargs=-1, type=click.UNPROCESSED)
+@click.argument("rest", metavar="[--NAME VALUE]...", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def train(ctx: click.Context, recipe: str | None, rest: tuple[str, ...], **options: Any) -> None:
     """Train what a recipe says, or resume a run.

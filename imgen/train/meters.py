@@ -16,7 +16,6 @@ class Meters:
     def __init__(self, device: torch.device) -> None:
         """device: where the values are."""
         self.device = device
-        self._names: list[tuple[str, ...]] = []
         self._sums: dict[tuple[str, ...], Tensor] = {}
         self._counts: dict[tuple[str, ...], int] = {}
         self._bad: dict[tuple[str, ...], Tensor] = {}
