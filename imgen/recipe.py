@@ -6,75 +6,16 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from imgen import binding
-from imgen.binding import Count, NonNegative, Weight
 from imgen.errors import ImgenError, RecipeError, near_miss
 from imgen.plugins import Plugins
 from imgen.registry import singular
+from imgen.train_settings import TrainSettings
 from imgen.yaml_lines import Document, dump, parse, scalar
 
 SECTIONS = ("algorithm", "dataset", "train", "metrics")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainSettings:
-    """How long, how fast and how often; the same for every algorithm.
-
-    Settings:
-        steps: length of the run [steps]
-        batch: items in a batch, over all processes [items]
-        seed: what noise, data order and first weights follow from
-        precision: bf16 is autocast; auto takes it where the device is a GPU that has it
-        tf32: let float32 products on a GPU round their inputs to TF32
-        channels_last: keep pictures and kernels in channels-last order
-        ema_half_life: half-life of the averaged weights that ship; 0 ships the last ones [images]
-        clip_grad: largest norm of a player's gradient; 0 leaves it alone
-        resident: keep the data on the device; auto does where it fits
-        workers: threads that decode pictures; 0 takes the number of cores
-        threads: threads that compute on a CPU; 0 takes the number of cores
-        log_every: how often losses are read and shown [steps]
-        preview_every: how often a sheet is drawn; 0 never [steps]
-        save_every: how often a checkpoint is written [steps]
-        keep_last: newest checkpoints that are kept
-        keep_every: checkpoints at multiples of this are kept for good; 0 none [steps]
-        tensorboard: write scalars and sheets for TensorBoard, too
-    """
-
-    steps: Count = 100_000
-    batch: Count = 16
-    seed: NonNegative = 0
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
-    tf32: bool = True
-    channels_last: bool = True
-    ema_half_life: Weight = 10_000
-    clip_grad: Weight = 0
-    resident: Literal["auto", "always", "never"] = "auto"
-    workers: NonNegative = 0
-    threads: NonNegative = 0
-    log_every: Count = 100
-    preview_every: NonNegative = 1000
-    save_every: Count = 1000
-    keep_last: Count = 3
-    keep_every: NonNegative = 0
-    tensorboard: bool = True
-
-
-MAY_CHANGE = frozenset(
-    (
-        "steps",
-        "resident",
-        "workers",
-        "log_every",
-        "preview_every",
-        "save_every",
-        "keep_last",
-        "keep_every",
-        "tensorboard",
-    )
-)
-"""Settings of `train` that do not touch what is learnt: a resumed run may change them."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ LAYERS = (
     {"imgen", "errors", "files"},
     {"losses", "nn", "optim", "schedules", "images", "binding", "dist", "yaml_lines"},
     {"registry", "model", "data", "hookspecs"},
-    {"recipe", "plugins", "algorithm", "builtin", "sampling"},
+    {"recipe", "plugins", "algorithm", "builtin", "sampling", "train_settings"},
     {"train", "metrics", "build", "card"},
     {"commands", "testing"},
     {"cli"},

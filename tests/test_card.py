@@ -10,8 +10,9 @@ from PIL import Image
 from imgen.card import Card
 from imgen.data.spec import DataSpec
 from imgen.model import ModelConfig
-from imgen.recipe import Part, Recipe, TrainSettings
+from imgen.recipe import Part, Recipe
 from imgen.train.events import Evaluated, Finished, Previewed, Started
+from imgen.train_settings import TrainSettings
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import pytest
 
 from imgen import recipe as recipes
 from imgen.errors import RecipeError
-from imgen.recipe import MAY_CHANGE, Draft, Override, TrainSettings, differences, find, load
+from imgen.recipe import Draft, Override, differences, find, load
+from imgen.train_settings import MAY_CHANGE, TrainSettings
 
 
 @pytest.fixture

@@ -188,7 +188,7 @@ def _overrides(ctx: click.Context, options: dict[str, Any], rest: tuple[str, ...
 
 def _help(ctx: click.Context, reference: str | None, found: Plugins) -> None:
     from imgen.commands.show import setting_table, settings_as_rows
-    from imgen.recipe import TrainSettings
+    from imgen.train_settings import TrainSettings
 
     if reference is None or reference.startswith("-"):
         click.echo(ctx.get_help())

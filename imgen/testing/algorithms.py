@@ -19,7 +19,7 @@ from imgen.data.loader import Loader
 from imgen.data.spec import Dataset, DataSpec
 from imgen.model import Generator, ModelConfig
 from imgen.plugins import Plugins, installed
-from imgen.recipe import Part, Recipe, TrainSettings
+from imgen.recipe import Part, Recipe
 from imgen.registry import Factory
 from imgen.testing.models import check_model
 from imgen.testing.settings import check_settings
@@ -29,6 +29,7 @@ from imgen.train.play import House, Seat, restart, take_seats
 from imgen.train.shapes import check_batch
 from imgen.train.signals import StopSignals
 from imgen.train.trainer import Trainer
+from imgen.train_settings import TrainSettings
 
 Make = Callable[[int], Algorithm]
 """Builds the algorithm under test, its first weights following from a seed."""

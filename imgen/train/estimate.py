@@ -12,7 +12,7 @@ from torch import Tensor
 
 from imgen.algorithm import Algorithm
 from imgen.data.spec import DataSpec
-from imgen.recipe import TrainSettings
+from imgen.train_settings import TrainSettings
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from pathlib import Path
 from imgen import files, yaml_lines
 from imgen.errors import RecipeError, WeightsError
 from imgen.model import ModelConfig, read_config
-from imgen.recipe import MAY_CHANGE, Recipe, differences
+from imgen.recipe import Recipe, differences
 from imgen.train import checkpoint
+from imgen.train_settings import MAY_CHANGE
 
 ROOT = Path("runs")
 

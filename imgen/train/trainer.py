@@ -17,13 +17,13 @@ from imgen.data.spec import Dataset
 from imgen.errors import Diverged, WeightsError
 from imgen.metrics import Evaluation
 from imgen.model import ModelConfig, write_model
-from imgen.recipe import TrainSettings
 from imgen.train import checkpoint
 from imgen.train.ema import Averaged
 from imgen.train.events import Evaluated, Event, Finished, Listener, Logged, Previewed, Saved, Started
 from imgen.train.meters import Meters
 from imgen.train.play import House, restart, take_seats
 from imgen.train.signals import StopSignals
+from imgen.train_settings import TrainSettings
 
 Metrics = Mapping[str, Callable[[Evaluation], Mapping[str, float]]]
 

@@ -28,8 +28,9 @@ from imgen.data.loader import Loader
 from imgen.data.pack import pack
 from imgen.data.shapes import shapes
 from imgen.plugins import installed
-from imgen.recipe import Part, Recipe, TrainSettings
+from imgen.recipe import Part, Recipe
 from imgen.train.trainer import Trainer
+from imgen.train_settings import TrainSettings
 
 RESIDENT = {"JPEG files, streamed": "never", "packed file, mapped": "never", "resident": "always"}
 

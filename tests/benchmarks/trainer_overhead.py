@@ -24,8 +24,9 @@ from torch.nn.functional import softplus
 from imgen.build import Built, build
 from imgen.data.shapes import Shapes
 from imgen.plugins import installed
-from imgen.recipe import Part, Recipe, TrainSettings
+from imgen.recipe import Part, Recipe
 from imgen.train.trainer import Trainer
+from imgen.train_settings import TrainSettings
 
 
 class BareLoop:

@@ -13,8 +13,8 @@ from imgen.algorithm import Algorithm, Player, turn
 from imgen.data.spec import DataSpec
 from imgen.model import ModelConfig
 from imgen.optim import adam
-from imgen.recipe import TrainSettings
 from imgen.train.trainer import Trainer
+from imgen.train_settings import TrainSettings
 
 SPEC = DataSpec(image=(3, 4, 4))
 

@@ -11,8 +11,9 @@ import torch
 
 from imgen.errors import RecipeError, WeightsError
 from imgen.model import write_model
-from imgen.recipe import Part, Recipe, TrainSettings
+from imgen.recipe import Part, Recipe
 from imgen.train import checkpoint, run
+from imgen.train_settings import TrainSettings
 
 
 @pytest.fixture
