@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -33,6 +33,28 @@ class Generator(Protocol):
 
     def __call__(self, z: Tensor) -> Tensor:
         """Latents (B, sum of the codes) to pictures (B, C, H, W) in [-1, 1]."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """A translation that a model can do. source: what its input shows, None for any picture; target: what it makes."""
+
+    source: str | None
+    target: str
+
+
+@runtime_checkable
+class Translator(Protocol):
+    """A model that makes pictures from pictures."""
+
+    ways: Sequence[Way]
+    """All that it can do, the first being what is done where nothing is asked."""
+
+    multiple: int
+    """Sides that it takes are multiples of this [pixels]."""
+
+    def translate(self, images: Tensor, way: Way) -> Tensor:
+        """Pictures (B, C, H, W) in [-1, 1], of the size it was trained at or another, to as many; or vectors (B, V)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 
 LAYERS = (
     {"imgen", "errors", "files"},
-    {"losses", "nn", "optim", "schedules", "images", "binding", "dist", "yaml_lines"},
+    {"losses", "nn", "optim", "schedules", "images", "binding", "dist", "yaml_lines", "names"},
     {"registry", "model", "data", "hookspecs"},
     {"recipe", "plugins", "algorithm", "builtin", "sampling", "train_settings"},
     {"train", "metrics", "build", "card"},
@@ -30,7 +30,7 @@ LAYERS = (
 
 PUBLIC = {
     *("imgen", "losses", "nn", "data", "algorithm", "binding", "model", "optim", "schedules", "hookspecs", "errors"),
-    *("images", "files", "registry"),
+    *("images", "files", "registry", "names", "metrics"),
 }
 """The rooms that a plugin may import from."""
 

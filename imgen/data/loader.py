@@ -69,15 +69,18 @@ class Loader:
         self._pool = ThreadPoolExecutor(self.workers, "decode")
         self._conductor = ThreadPoolExecutor(_AHEAD, "fetch")
         self._coming: dict[int, Future[dict[str, Tensor]]] = {}
-        self._shuffled: tuple[int, NDArray[np.int64]] | None = None
+        self._unpaired: bool = getattr(dataset, "unpaired", False)
+        self._shuffled: dict[str, tuple[int, NDArray[np.int64]]] = {}
 
     def rows(self, step: int) -> dict[str, NDArray[np.int64]]:
         """Which rows of each column make this process's share of the batch of a step."""
         draw: Callable[..., Mapping[str, NDArray[np.int64]]] | None = getattr(self.dataset, "draw", None)
         if draw:
             drawn = draw(self.batch_size, np.random.default_rng([self.seed, step]))
+        elif self._unpaired:
+            drawn = {name: self._walk(step, name, 1 + place) for place, name in enumerate(self.columns)}
         else:
-            drawn = dict.fromkeys(self.columns, self._walk(step))
+            drawn = dict.fromkeys(self.columns, self._walk(step, next(iter(self.columns)), 1))
         return {name: np.ascontiguousarray(rows[self._share]) for name, rows in drawn.items()}
 
     def batch(self, step: int) -> dict[str, Tensor]:
@@ -97,18 +100,20 @@ class Loader:
         self._conductor.shutdown(wait=False, cancel_futures=True)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _walk(self, step: int) -> NDArray[np.int64]:
-        """Rows of the batch of a step on a walk through epochs, each shuffled by (seed, epoch)."""
-        length = int(next(iter(self.columns.values())).shape[0])
+    def _walk(self, step: int, name: str, stream: int) -> NDArray[np.int64]:
+        """Rows of a column for the batch of a step, on a walk through epochs, each shuffled by (seed, epoch).
+
+        stream: from 1; keeps columns that walk apart from each other, and all from `draw`.
+        """
+        length = int(self.columns[name].shape[0])
         places = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
         rows = np.empty(self.batch_size, np.int64)
         for epoch in np.unique(places // length):
-            if self._shuffled is None or self._shuffled[0] != epoch:
-                # 1 keeps these streams apart from those of `draw`.
-                shuffle = np.random.default_rng([self.seed, int(epoch), 1]).permutation(length)
-                self._shuffled = int(epoch), shuffle
+            if name not in self._shuffled or self._shuffled[name][0] != epoch:
+                shuffle = np.random.default_rng([self.seed, int(epoch), stream]).permutation(length)
+                self._shuffled[name] = int(epoch), shuffle
             here = places // length == epoch
-            rows[here] = self._shuffled[1][places[here] % length]
+            rows[here] = self._shuffled[name][1][places[here] % length]
         return rows
 
     def _gather(self, name: str, rows: NDArray[np.int64]) -> Tensor:

@@ -41,7 +41,7 @@ class Report:
     """What became of the pictures of a data set.
 
     images, identities: used; too_few: identity and number of pictures, of those left out for having fewer than needed;
-    unreadable: reason by name; unlabelled: pictures without an identity.
+    unreadable: reason by name; unlabelled: pictures without an identity; notes: further messages.
     """
 
     images: int
@@ -50,13 +50,14 @@ class Report:
     needed: int = 0
     unreadable: dict[str, str] = field(default_factory=dict)
     unlabelled: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """One message for each thing that the user may want to know."""
         used = f"{self.images:,} images" + (
             f" of {self.identities:,} identities" if self.identities is not None else ""
         )
-        told = [used]
+        told = [used, *self.notes]
         if self.too_few:
             told.append(
                 f"{len(self.too_few):,} identities with {sum(self.too_few.values()):,} images left out: "

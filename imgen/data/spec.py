@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 class DataSpec:
     """What a model needs to know of its data, and what its weights file remembers of it.
 
-    image: (channels, height, width) of one picture.
+    image: (channels, height, width) of one picture; where items are vectors, of the plots that show them.
     group: pictures in one item; above 1, "images" has a dimension for them: (B, group, C, H, W).
+    domains: what the entries "a" and "b" show, where a data set has two domains, such as ("Blond_Hair", "not Male").
+    vector: numbers in one item, where items are vectors, (B, vector), and no pictures.
     attributes: names of the columns of "attributes", in order.
     factors: number of values of each known factor of variation, in order.
     about: what data this is, on what terms, and whose faces; for the model card.
@@ -27,7 +29,14 @@ class DataSpec:
     group: int = 1
     attributes: tuple[str, ...] = ()
     factors: tuple[int, ...] = ()
+    domains: tuple[str, ...] = ()
+    vector: int = 0
     about: str = ""
+
+    @property
+    def pictures(self) -> int:
+        """Pictures, or vectors, in one item of a batch, over all its entries."""
+        return self.group * max(1, len(self.domains))
 
     def to_json(self) -> dict[str, Any]:
         """As plain values; `from_json` gives the same spec back."""
@@ -42,6 +51,8 @@ class DataSpec:
             group=int(told.get("group", 1)),
             attributes=tuple(str(name) for name in told.get("attributes", ())),
             factors=tuple(int(size) for size in told.get("factors", ())),
+            domains=tuple(str(name) for name in told.get("domains", ())),
+            vector=int(told.get("vector", 0)),
             about=str(told.get("about", "")),
         )
 
@@ -65,11 +76,14 @@ class Dataset(Protocol):
     """Columns, and a way to draw the rows of a batch.
 
     Pictures are uint8, (rows, C, H, W): they become floats in [-1, 1] on the device.
-    Without a method `draw`, all columns are of one length and batches walk through reshuffled epochs.
+    Without a method `draw`, batches walk through reshuffled epochs: all columns are of one length and walk together,
+    or, where `unpaired` is true, each walks through epochs of its own.
     """
 
     spec: DataSpec
     columns: Mapping[str, Tensor | Column]
+
+    # unpaired: bool = False
 
     # def draw(self, n: int, rng: np.random.Generator) -> Mapping[str, NDArray[np.int64]]:
     #     """For every entry of a batch the rows of its column, (n,) or (n, group): a function of `rng` alone."""

@@ -25,14 +25,18 @@ def check_dataset(dataset: Dataset) -> None:
             _check_drawn(draw, n, dataset)
         return
     lengths = {name: int(column.shape[0]) for name, column in dataset.columns.items()}
-    assert len(set(lengths.values())) == 1, f"columns have {lengths} rows; without `draw` all must have as many"
+    assert len(set(lengths.values())) == 1 or getattr(dataset, "unpaired", False), (
+        f"columns have {lengths} rows; without `draw` all must have as many, unless the data set is `unpaired`"
+    )
     assert dataset.spec.group == 1, f"spec.group is {dataset.spec.group}, but only a method `draw` can make groups"
 
 
 def _check_column(name: str, column: Any, spec: DataSpec) -> None:
     shape = tuple(column.shape)
     assert shape and shape[0] > 0, f"column '{name}' is {shape}; it must have rows"
-    if name == "images" or len(shape) == 4:
+    if name in ("a", "b") and spec.vector:
+        assert shape[1:] == (spec.vector,), f"column '{name}' is {shape}, but spec.vector is {spec.vector}"
+    elif name == "images" or len(shape) == 4:
         assert shape[1:] == spec.image, f"column '{name}' is {shape}, but spec.image is {spec.image}"
         assert column.dtype == torch.uint8, f"column '{name}' is {column.dtype}; pictures must be torch.uint8"
     if name == "attributes":

@@ -69,7 +69,7 @@ class Trainer:
             resident=settings.resident,
             workers=settings.workers,
         )
-        self.images_a_step = settings.batch * dataset.spec.group
+        self.images_a_step = settings.batch * dataset.spec.pictures
         self.dataset, self.listeners = dataset, listeners if dist.rank() == 0 else ()
         self.step = self._resume()
 
