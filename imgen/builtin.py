@@ -11,6 +11,7 @@ from imgen.registry import Register
 @hookimpl
 def register_datasets(register: Register) -> None:
     """Pictures in folders, packed files, and pictures that imgen draws itself."""
+    register("imgen.data.drawn_domains:drawn_domains", name="drawn-domains")
     register("imgen.data.folder:images", name="images")
     register("imgen.data.identities:identities", name="identities")
     register("imgen.data.shapes:shapes", name="shapes")

@@ -18,3 +18,11 @@ def halve(every: int, floor: float = 0.0) -> Schedule:
     every: steps; 0 for never.
     """
     return lambda step: max(floor, 0.5 ** (step // every)) if every else 1.0
+
+
+def linear(start: int, length: int) -> Schedule:
+    """1 up to a step, then down to 0 in a straight line.
+
+    start, length: steps; length at least 1.
+    """
+    return lambda step: max(0.0, 1 - max(0, step - start) / length)

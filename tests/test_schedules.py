@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imgen.schedules import constant, halve
+from imgen.schedules import constant, halve, linear
 
 
 def test_constant():
@@ -23,3 +23,8 @@ def test_halved_down_to_a_floor(step, factor):
 def test_never_halved_and_without_a_floor():
     assert halve(0)(10**9) == 1
     assert halve(1)(3) == 0.125
+
+
+def test_linear_falls_to_zero_and_stays_there():
+    pace = linear(10, 4)
+    assert [pace(step) for step in (0, 10, 11, 12, 14, 99)] == [1, 1, 0.75, 0.5, 0, 0]
