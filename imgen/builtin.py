@@ -15,6 +15,7 @@ def register_datasets(register: Register) -> None:
     register("imgen.data.folder:images", name="images")
     register("imgen.data.identities:identities", name="identities")
     register("imgen.data.shapes:shapes", name="shapes")
+    register("imgen.data.solids:solids", name="solids")
 
 
 @hookimpl
