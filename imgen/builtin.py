@@ -12,6 +12,7 @@ from imgen.registry import Register
 def register_datasets(register: Register) -> None:
     """Pictures in folders, packed files, and pictures that imgen draws itself."""
     register("imgen.data.drawn_domains:drawn_domains", name="drawn-domains")
+    register("imgen.data.attribute_domains:attribute_domains", name="attribute-domains")
     register("imgen.data.folder:images", name="images")
     register("imgen.data.identities:identities", name="identities")
     register("imgen.data.shapes:shapes", name="shapes")

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 import PIL
@@ -19,10 +19,11 @@ import PIL
 from imgen.data.source import Source
 from imgen.errors import DataError
 from imgen.files import replacing
-from imgen.images import load
+from imgen.images import decode, fit, load, to_array
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL.Image import Image
     from torch import Tensor
 
 Progress = Callable[[int, int], None]
@@ -71,6 +72,16 @@ class Report:
         return told
 
 
+class Change(Protocol):
+    """What happens to a picture between decoding and cutting, such as taking its left half.
+
+    Its `repr` tells it from every other, as that of a frozen dataclass does: the memory of a survey goes by it.
+    """
+
+    def __call__(self, image: Image) -> Image:
+        """Another picture, from one at its own size. Raises: `DataError` where this picture cannot be used."""
+
+
 class Pictures:
     """A column of picture files, (N, channels, size, size) uint8.
 
@@ -79,10 +90,18 @@ class Pictures:
     """
 
     def __init__(
-        self, source: Source, names: Sequence[str], *, size: int, crop: str | int = "center", channels: int = 3
+        self,
+        source: Source,
+        names: Sequence[str],
+        *,
+        size: int,
+        crop: str | int = "center",
+        channels: int = 3,
+        change: Change | None = None,
     ) -> None:
+        """change: what happens to a decoded picture before it is cut."""
         self.source, self.names = source, list(names)
-        self.size, self.crop, self.channels = size, crop, channels
+        self.size, self.crop, self.channels, self.change = size, crop, channels, change
         self._kept: NDArray[np.uint8] | None = None
 
     @property
@@ -121,7 +140,9 @@ class Pictures:
     def select(self, rows: NDArray[np.int64]) -> Pictures:
         """A column of these rows, in this order."""
         names = [self.names[row] for row in rows]
-        chosen = Pictures(self.source, names, size=self.size, crop=self.crop, channels=self.channels)
+        chosen = Pictures(
+            self.source, names, size=self.size, crop=self.crop, channels=self.channels, change=self.change
+        )
         chosen._kept = None if self._kept is None else self._kept[rows]
         return chosen
 
@@ -154,10 +175,17 @@ class Pictures:
         for place, row in enumerate(rows):
             try:
                 data = self.source.read(self.names[row])
-                pixels[place] = load(data, (self.size, self.size), crop=self.crop, channels=self.channels)
+                pixels[place] = self._load(data)
             except DataError as error:
                 raise DataError(f"{self.source.path}: {self.names[row]}: {error}") from error
         return pixels
+
+    def _load(self, data: bytes) -> NDArray[np.uint8]:
+        if self.change is None:
+            return load(data, (self.size, self.size), crop=self.crop, channels=self.channels)
+        # At its own size: what a change looks at may be a pixel wide.
+        image = self.change(decode(data, channels=self.channels))
+        return to_array(fit(image, (self.size, self.size), crop=self.crop, channels=self.channels))
 
     def _decode_and_keep(self, workers: int | None) -> tuple[dict[str, str], bool]:
         """The unreadable ones, and whether that will last: what the disk refuses today, it may give tomorrow."""
@@ -173,7 +201,7 @@ class Pictures:
                     refused[name] = str(error)
                     continue
                 try:
-                    pixels = load(data, (self.size, self.size), crop=self.crop, channels=self.channels)
+                    pixels = self._load(data)
                 except DataError as error:
                     damaged[name] = str(error)
                     continue
@@ -225,9 +253,10 @@ def tell(told: Progress | None, done: int, total: int) -> None:
 
 
 def _memory_of(pictures: Pictures) -> Path:
-    """The file that remembers a survey: another one as soon as a file, the crop or the decoder changes."""
+    """The file that remembers a survey: another one as soon as a file, the crop, the change or the decoder does."""
     source = pictures.source
     settings = [1, PIL.__version__, str(source.path.resolve()), pictures.size, pictures.crop, pictures.channels]
+    settings += [repr(pictures.change)] if pictures.change else []
     key = hashlib.sha256(json.dumps(settings).encode())
     for name in pictures.names:
         key.update(f"{name}\0{source.stamp(name)}\n".encode("utf-8", "surrogateescape"))
