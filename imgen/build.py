@@ -18,7 +18,7 @@ from imgen.errors import ImgenError, RecipeError, WeightsError
 from imgen.metrics import Evaluation
 from imgen.model import ModelConfig, read_model
 from imgen.plugins import Plugins
-from imgen.recipe import Part, Recipe
+from imgen.recipe import Draft, Part, Recipe
 from imgen.registry import singular
 from imgen.train.shapes import check_batch
 
@@ -46,6 +46,15 @@ def build(recipe: Recipe, plugins: Plugins) -> Built:
     )
     metrics = {metric.name: _call(plugins, "metrics", metric) for metric in recipe.metrics}
     return Built(algorithm, dataset, config_of(algorithm, recipe, dataset.spec, plugins), metrics)
+
+
+def dataset_of(run: Path, plugins: Plugins) -> Dataset:
+    """The data set that a run is trained on, built anew from the recipe in the run's folder.
+
+    Raises: `RecipeError` or `DataError` where the recipe or its data can no longer be read.
+    """
+    dataset: Dataset = _call(plugins, "datasets", Draft.read(run / "recipe.yaml", plugins).check().dataset)
+    return dataset
 
 
 def config_of(algorithm: Algorithm, recipe: Recipe, data: DataSpec, plugins: Plugins) -> ModelConfig:

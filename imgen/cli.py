@@ -16,6 +16,7 @@ from imgen.errors import ImgenError, near_miss
 _COMMANDS = {
     "train": "imgen.commands.train:train",
     "sample": "imgen.commands.sample:sample",
+    "translate": "imgen.commands.translate:translate",
     "data": "imgen.commands.data:data",
     "info": "imgen.commands.show:info",
     "plugins": "imgen.commands.show:plugins",

@@ -39,6 +39,14 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
+_SIDEWAYS = {_UPRIGHT[tag] for tag in (5, 6, 7, 8)}
+_WRITTEN: dict[str, tuple[str, dict[str, int]]] = {
+    ".png": ("PNG", {}),
+    ".jpg": ("JPEG", {"quality": 95}),
+    ".jpeg": ("JPEG", {"quality": 95}),
+    ".webp": ("WEBP", {"quality": 95}),
+}
+
 Box = tuple[int, int, int, int]
 
 # What PIL logs of a damaged file, our errors say; without a handler Python would print it.
@@ -52,6 +60,19 @@ class Header(NamedTuple):
     mode: str
     width: int
     height: int
+
+
+class Picture(NamedTuple):
+    """A decoded picture, and what one that is made from it should keep.
+
+    image: upright, RGB or L. alpha: its own transparency, L, at its own size. size: its own (width, height), upright,
+    also where `image` was decoded smaller. animated: whether further frames follow, which were not read.
+    """
+
+    image: Image.Image
+    alpha: Image.Image | None
+    size: tuple[int, int]
+    animated: bool = False
 
 
 def header(data: bytes | BinaryIO) -> Header:
@@ -73,6 +94,33 @@ def decode(data: bytes | BinaryIO, *, channels: int = 3, at_least: int = 0) -> I
             image.draft(None, (at_least, at_least))
         image.load()
         return _plain(_upright(image), "L" if channels == 1 else "RGB")
+
+
+def read(data: bytes | BinaryIO, *, channels: int = 3, at_least: int = 0) -> Picture:
+    """The picture as `decode` gives it, and what one made from it should keep. Raises: `DataError` as `decode` does."""
+    with _one_line_reasons():
+        image = _open(data)
+        size = image.size
+        # The second picture that a phone adds to a photo does not move.
+        animated = bool(getattr(image, "is_animated", False)) and image.format != "MPO"
+        if at_least:
+            image.draft(None, (at_least, at_least))
+        image.load()
+        upright = _upright(image)
+        alpha = None
+        if image.mode[0] not in "IF" and image.has_transparency_data:
+            alpha = upright.convert("RGBA").getchannel("A")
+        turned = _turn(image) in _SIDEWAYS
+        return Picture(
+            _plain(upright, "L" if channels == 1 else "RGB"), alpha, size[::-1] if turned else size, animated
+        )
+
+
+def is_transparent(data: bytes | BinaryIO) -> bool:
+    """Whether a picture says that parts of it are transparent, before any pixel is read. Raises: `DataError`."""
+    with _one_line_reasons():
+        image = _open(data)
+        return image.mode[0] not in "IF" and image.has_transparency_data
 
 
 def fit(image: Image.Image, size: tuple[int, int], *, crop: str | int = "center", channels: int = 3) -> Image.Image:
@@ -151,6 +199,11 @@ def to_tensor(image: Image.Image) -> Tensor:
     return torch.from_numpy(to_array(image).copy())
 
 
+def to_image(pixels: NDArray[np.uint8]) -> Image.Image:
+    """An L or RGB picture of (C, H, W)."""
+    return Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+
+
 def to_float(images: Tensor) -> Tensor:
     """uint8 to float32 in [-1, 1], on the device where they are."""
     return images.float().div_(127.5).sub_(1)
@@ -187,6 +240,13 @@ def save_png(image: Image.Image, path: str | Path) -> None:
         image.save(file, format="PNG")
 
 
+def save(image: Image.Image, path: str | Path) -> None:
+    """As its name's ending says, PNG, JPEG or WEBP: whole or not at all."""
+    format, settings = _WRITTEN[Path(path).suffix.lower()]
+    with replacing(path) as file:
+        image.save(file, format=format, **settings)
+
+
 def save_gif(frames: Sequence[Image.Image], path: str | Path, ms: int = 80) -> None:
     """An endless animation, `ms` milliseconds a frame, written whole or not at all."""
     with replacing(path) as file:
@@ -205,12 +265,16 @@ def _open(data: bytes | BinaryIO) -> Image.Image:
 
 
 def _upright(image: Image.Image) -> Image.Image:
+    turn = _turn(image)
+    return image if turn is None else image.transpose(turn)
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
     try:
-        turn = _UPRIGHT.get(image.getexif().get(0x0112, 1))
+        return _UPRIGHT.get(image.getexif().get(0x0112, 1))
     except Exception:
         # Damaged EXIF says nothing of the pixels, which are already read.
-        return image
-    return image if turn is None else image.transpose(turn)
+        return None
 
 
 def _plain(image: Image.Image, mode: str) -> Image.Image:

@@ -20,7 +20,7 @@ LAYERS = (
     {"imgen", "errors", "files"},
     {"losses", "nn", "optim", "schedules", "images", "binding", "dist", "yaml_lines", "names"},
     {"registry", "model", "data", "hookspecs"},
-    {"recipe", "plugins", "algorithm", "builtin", "sampling", "train_settings"},
+    {"recipe", "plugins", "algorithm", "builtin", "sampling", "translating", "train_settings"},
     {"train", "metrics", "build", "card"},
     {"commands", "testing"},
     {"cli"},
@@ -176,6 +176,7 @@ def test_nothing_unpickles_and_no_text_becomes_code():
         (["losses"], ("torch",)),
         (["plugins"], ("torch",)),
         (["train", "--help"], ("torch",)),
+        (["translate", "--help"], ("torch",)),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
