@@ -32,6 +32,10 @@ def register_losses(register: Register) -> None:
 def register_metrics(register: Register) -> None:
     """Measurements that no paper owns."""
     register("imgen.metrics.identity:drawn_identity", name="drawn-identity")
+    register("imgen.metrics.translation:cycle_error", name="cycle-error")
+    register("imgen.metrics.translation:paired_error", name="paired-error")
+    register("imgen.metrics.translation:diversity", name="diversity")
+    register("imgen.metrics.translation:shared_factor", name="shared-factor")
 
 
 @hookimpl
