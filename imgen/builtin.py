@@ -12,10 +12,14 @@ from imgen.registry import Register
 def register_datasets(register: Register) -> None:
     """Pictures in folders, packed files, and pictures that imgen draws itself."""
     register("imgen.data.drawn_domains:drawn_domains", name="drawn-domains")
+    register("imgen.data.aligned_domains:aligned_domains", name="aligned-domains")
     register("imgen.data.attribute_domains:attribute_domains", name="attribute-domains")
+    register("imgen.data.edges:edge_domains", name="edge-domains")
+    register("imgen.data.folder_domains:folder_domains", name="folder-domains")
     register("imgen.data.folder:images", name="images")
     register("imgen.data.identities:identities", name="identities")
     register("imgen.data.shapes:shapes", name="shapes")
+    register("imgen.data.utkface:utkface_domains", name="utkface-domains")
     register("imgen.data.solids:solids", name="solids")
 
 
