@@ -12,8 +12,8 @@ MOST_PSNR = 100.0
 """What equal pictures get [dB]; without an end their mean would be infinite."""
 SSIM_SIDE = 11
 """Sides from which SSIM has an answer: those of its window [pixels]."""
-FACTORS = (2, 4, 8)
-"""Pictures are reduced by these before they are compared: noise and shifts of a pixel are no diversity."""
+SCALES = 3
+"""Pictures are halved so often, and compared each time: noise and shifts of a pixel are no diversity."""
 
 
 def unit(images: Tensor) -> Tensor:
@@ -70,9 +70,13 @@ def scales(images: Tensor) -> list[Tensor]:
 
     Shapes: images: (N, C, H, W) -> float64 (N, D) each.
     """
-    factors = [factor for factor in FACTORS if factor <= min(images.shape[2:])] or [1]
-    reduced = [avg_pool2d(images.double(), factor).flatten(1) for factor in factors]
-    return [rows / math.sqrt(rows.shape[1]) for rows in reduced]
+    reduced = [images.float()]
+    # Blocks of 2x2 means of 2x2 are those of 4x4: each scale costs a quarter of the one before.
+    while len(reduced) <= SCALES and min(reduced[-1].shape[2:]) > 1:
+        reduced.append(avg_pool2d(reduced[-1], 2))
+    # In double, as distances between many rows come from inner products, which lose what is nearly equal.
+    rows = [each.flatten(1).double() for each in reduced[1:] or reduced]
+    return [each / math.sqrt(each.shape[1]) for each in rows]
 
 
 def distance(x: Tensor, y: Tensor) -> Tensor:
