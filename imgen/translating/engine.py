@@ -132,18 +132,25 @@ class Engine:
         ahead = 2 * (self.passes.batch(*self.image[1:]) + self._workers)
         coming: deque[tuple[Job, Future[Loaded]]] = deque()
         rest = iter(jobs)
+        # What one may take, before the first is seen; later, as much as any of late.
+        each = _HELD / (2 * self._workers)
         pool = ThreadPoolExecutor(self._workers, "decode")
         try:
             while True:
-                while len(coming) < ahead and (self._held < _HELD or not coming) and (job := next(rest, None)):
+                while not coming or (len(coming) < ahead and self._held + each * len(coming) < _HELD):
+                    if (job := next(rest, None)) is None:
+                        break
                     coming.append((job, pool.submit(self._load, job)))
                 if not coming:
                     return
                 job, future = coming.popleft()
                 try:
-                    yield future.result()
+                    loaded = future.result()
                 except DataError as error:
                     self._skip(job, str(error), outcome)
+                    continue
+                each = max(loaded.bytes, 0.9 * each)
+                yield loaded
         finally:
             pool.shutdown(cancel_futures=True)
 
