@@ -27,7 +27,7 @@ def data() -> None:
 @click.option("--split", default="train", help="Folder to look into where there is one of that name; default train.")
 @as_json
 def inspect(path: Path, layout: Any, split: str, as_json: bool) -> None:
-    """Tell what is in a folder, a zip or a packed file: pictures, identities, sizes, unreadable files."""
+    """Tell what is in a folder, a zip or a packed file: pictures, identities, attributes, sizes, unreadable files."""
     from imgen.data.inspect import inspect as look
 
     report = look(path, layout=layout, split=split)

@@ -97,6 +97,19 @@ def parse_attributes(data: bytes, where: str, only: Sequence[str] = ()) -> Attri
     return Attributes(where=where, names=names, attributes=wanted, values=values, told=told)
 
 
+def count_attributes(source: Source) -> dict[str, int]:
+    """How many pictures of a source have each attribute; nothing where no table tells of any of them.
+
+    Raises: `DataError` where the table is damaged.
+    """
+    if _table(source, TABLES, "list_attr*") is None:
+        return {}
+    table = read_attributes(source)
+    present = np.array([path is not None for path in locate(source, table.names)])
+    # What lies beside may belong to something else.
+    return {name: int((table.of(name)[present] == 1).sum()) for name in table.attributes} if present.any() else {}
+
+
 def read_partition(source: Source) -> dict[str, int]:
     """The part of each picture, 0 train, 1 validation, 2 test, from CelebA's list_eval_partition.
 

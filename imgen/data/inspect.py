@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imgen.data.attributes import count_attributes
 from imgen.data.layouts import UNDERSTOOD, Layout, group
 from imgen.data.pack import Packed, is_packed
 from imgen.data.pictures import chunks, in_order, tell
@@ -39,7 +40,8 @@ class Report:
 
     layout: None where no identities were recognised, and `remark` says why; images: readable ones;
     sizes (WxH), modes, formats: number of images by kind, commonest first; smallest, largest: by area;
-    unlabelled: images without an identity; bytes_at_64: decoded, as 64x64 RGB.
+    unlabelled: images without an identity; attributes: how many images have each, by their table;
+    bytes_at_64: decoded, as 64x64 RGB.
     """
 
     path: str
@@ -55,6 +57,7 @@ class Report:
     formats: dict[str, int] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     unlabelled: int = 0
+    attributes: dict[str, int] = field(default_factory=dict)
     bytes_at_64: int = 0
     remark: str = ""
 
@@ -74,6 +77,8 @@ class Report:
             )
         if self.unlabelled:
             told.append(f"unlabelled   {self.unlabelled:,} images without an identity")
+        if self.attributes:
+            told.append("attributes   " + ", ".join(f"{name} {count:,}" for name, count in self.attributes.items()))
         told.append(
             f"sizes        {_counts(self.sizes)}; smallest {self.smallest or '-'}, largest {self.largest or '-'}"
         )
@@ -105,6 +110,11 @@ def inspect(path: str | Path, *, layout: Layout = "auto", split: str = "train", 
     unlabelled = grouping.unlabelled if grouping else []
     if grouping and (outside := len(source.names) - len(identity) - len(unlabelled)):
         remark = f"{outside:,} images outside {split}/ are not counted; `split` chooses another, or all"
+    attributes: dict[str, int] = {}
+    try:
+        attributes = count_attributes(source)
+    except DataError as error:
+        remark = "; ".join(filter(None, (remark, str(error))))
     found, unreadable = _look(source, sorted([*identity, *unlabelled]) or source.names, workers)
     numbers = list(Counter(identity[name] for name in found if name in identity).values())
     return Report(
@@ -117,6 +127,7 @@ def inspect(path: str | Path, *, layout: Layout = "auto", split: str = "train", 
         **_kinds(list(found.values())),
         unreadable=source.refused | unreadable,
         unlabelled=len(unlabelled),
+        attributes=attributes,
         bytes_at_64=len(found) * 3 * 64 * 64,
         remark=remark,
     )

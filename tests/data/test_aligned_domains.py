@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,20 @@ def test_a_broken_pair_is_missing_on_both_sides(seven):
     Image.new("RGB", (1, 8)).save(seven / "1.png")
     data = aligned_domains(root=str(seven), size=8)
     assert data.report.unreadable["1.png"] == "one pixel wide, which makes no two halves"
+
+
+def test_a_pair_of_which_one_side_cannot_be_used_is_held_out_by_neither(tmp_path):
+    for i in range(5):
+        # The left half of the fourth is a pixel narrower than the crop.
+        pair(tmp_path / f"set/{i}.png", i, 100 + i, width=33 if i == 3 else 34)
+    assert made(tmp_path / "set", n_test=2, crop="17x16+0+0") == ([0], [4], [101, 102], [104])
+
+
+def test_zips(seven, tmp_path):
+    with zipfile.ZipFile(tmp_path / "pairs.zip", "w") as file:
+        for path in seven.iterdir():
+            file.write(path, f"deeper/{'val' if path.stem > '4' else 'train'}/{path.name}")
+    assert made(tmp_path / "pairs.zip") == ([0, 1], [5, 6], [102, 103, 104], [105, 106])
 
 
 def test_names_must_differ(seven):

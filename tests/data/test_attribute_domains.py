@@ -189,6 +189,18 @@ def test_only_pictures_of_the_domains_are_decoded_and_only_once(twelve, monkeypa
     assert len(decoded) == 6
 
 
+def test_inspection_counts_the_attributes(twelve, cli):
+    (twelve / "img_align_celeba/000012.png").unlink()
+    said = cli("data", "inspect", twelve)
+    assert said.status == 0
+    assert "attributes   Male 4, Blond_Hair 5, Black_Hair 5, Eyeglasses 2" in said.out.splitlines()
+    (twelve / "list_attr_celeba.txt").write_text("Male Young\n000001.jpg 1\n")
+    said = cli("data", "inspect", twelve)
+    assert said.status == 0 and "list_attr_celeba.txt:2: '000001.jpg 1' has 2 cells" in said.out
+    (twelve / "list_attr_celeba.txt").write_text("Male Young\nother.jpg 1 1\n")
+    assert "attributes" not in cli("data", "inspect", twelve).out
+
+
 @pytest.mark.parametrize("beside", [False, True])
 def test_zips(twelve, tmp_path, beside):
     with zipfile.ZipFile(tmp_path / "twelve.zip", "w") as file:

@@ -89,8 +89,9 @@ def blocks(tmp_path):
     return tmp_path
 
 
-def test_edges_of_some_and_photos_of_others(blocks):
-    data = edge_domains(root=str(blocks), size=32, n_test=1, blur=1, threshold=5)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_edges_of_some_and_photos_of_others(blocks, channels):
+    data = edge_domains(root=str(blocks), size=32, n_test=1, blur=1, threshold=5, channels=channels)
     check_dataset(data)
     assert data.spec.domains == ("edges", "photos") and data.aligned
     assert data.columns["a"].names == ["0.png", "1.png"] and data.columns["b"].names == ["2.png", "3.png"]
