@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from torch import Tensor, nn
 
@@ -90,10 +90,11 @@ class Algorithm(nn.Module):
     expects: ClassVar[Mapping[str, str]] = {}
     """Entries of a batch and their dimensions, such as {"images": "B 2 C H W"}; a letter stands for any size."""
 
-    spellings: ClassVar[Mapping[str, str | Mapping[str, Mapping[str, Any]]]] = {}
+    spellings: ClassVar[Mapping[str, str | Mapping[str, Mapping[str, str]]]] = {}
     """Names that other programs gave to settings, for the command line: {"learning_rate": "algorithm.lr"}.
 
-    Where one flag of theirs chose between whole arrangements, the settings that each of its values stands for.
+    Where a flag chose between whole arrangements, the settings that each of its values stands for. `run.out` and
+    `run.device` are the options of the command.
     """
 
     def players(self) -> dict[str, Player]:

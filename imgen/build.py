@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,9 @@ from imgen.train.shapes import check_batch
 
 @dataclass(frozen=True)
 class Built:
-    """What a trainer needs, built from a recipe."""
+    """What a trainer needs, built from a recipe; recipe: the same, with its length in steps."""
 
+    recipe: Recipe
     algorithm: Algorithm
     dataset: Dataset
     config: ModelConfig
@@ -39,13 +40,24 @@ def build(recipe: Recipe, plugins: Plugins) -> Built:
     Raises: `RecipeError` or `DataError` where they do not go together.
     """
     dataset: Dataset = _call(plugins, "datasets", recipe.dataset)
+    recipe = _in_steps(recipe, dataset)
     torch.manual_seed(recipe.train.seed)
     algorithm: Algorithm = _call(plugins, "algorithms", recipe.algorithm, dataset.spec)
     check_batch(
         outline_of_batch(dataset, recipe.train.batch), algorithm.expects, f"algorithm '{recipe.algorithm.name}'"
     )
     metrics = {metric.name: _call(plugins, "metrics", metric) for metric in recipe.metrics}
-    return Built(algorithm, dataset, config_of(algorithm, recipe, dataset.spec, plugins), metrics)
+    return Built(recipe, algorithm, dataset, config_of(algorithm, recipe, dataset.spec, plugins), metrics)
+
+
+def _in_steps(recipe: Recipe, dataset: Dataset) -> Recipe:
+    """A length in passes as one in steps: a pass has as many batches as the smallest column fills."""
+    train = recipe.train
+    if not train.epochs:
+        return recipe
+    items = min(int(column.shape[0]) for column in dataset.columns.values()) // dataset.spec.group
+    steps = max(1, round(train.epochs * max(1, items // train.batch)))
+    return replace(recipe, train=replace(train, steps=steps, epochs=0))
 
 
 def dataset_of(run: Path, plugins: Plugins) -> Dataset:

@@ -100,6 +100,8 @@ class Draft:
         self.title, self.plugins = title, plugins
         self.document, self.content = document, document.content
         self.written: dict[tuple[str, ...], str] = {}
+        self.asked: dict[str, str] = {}
+        """What old flags asked of the command rather than of the recipe: `out`, `device`."""
         self.problems: list[str] = []
         if not isinstance(self.content, dict):
             raise RecipeError(f"{document.where(())}: a recipe is a mapping with the sections {', '.join(SECTIONS)}")
@@ -122,21 +124,59 @@ class Draft:
 
     def apply(self, overrides: Sequence[Override]) -> None:
         """Put the command line's settings over the file's; a bare name stands for the one setting that bears it."""
+        expanded: list[Override] = []
         for override in overrides:
-            key = override.key.replace("-", "_") if "." not in override.key else override.key
             try:
-                section, setting = self._full_key(key)
+                expanded += self._spelt_out(override)
+            except RecipeError as error:
+                self.problems.append(f"{override.written}: {error}")
+        # A name first: it decides which settings there are.
+        for override in sorted(expanded, key=lambda override: not override.key.endswith(".name")):
+            try:
+                section, setting = self._full_key(override.key)
             except RecipeError as error:
                 self.problems.append(f"{override.written}: {error}")
                 continue
-            part = self.content.get(section)
-            if part is None:
-                part = self.content[section] = {}
-            if not isinstance(part, dict):
-                self.problems.append(f"{override.written}: '{section}' is not a mapping, so it has no '{setting}'")
-                continue
-            part[setting] = scalar(override.value)
-            self.written[section, setting] = override.written
+            self._put(section, setting, override)
+
+    def _spelt_out(self, override: Override) -> list[Override]:
+        """An override under our own names, where it is spelt as in another program."""
+        key = override.key.replace("-", "_") if "." not in override.key else override.key
+        meant: str | Mapping[str, Mapping[str, str]] | None
+        meant = getattr(self._factory("algorithm"), "spellings", {}).get(key)
+        if meant is None or any(key in settings for settings in self.settings().values()):
+            return [dataclasses.replace(override, key=key)]
+        if isinstance(meant, str):
+            meant = {override.value: {meant: override.value}}
+        values = {_plain(value): settings for value, settings in meant.items()}
+        if _plain(override.value) not in values:
+            raise RecipeError(f"there is no {key} '{override.value}'{near_miss(override.value, meant)}")
+        spelt = []
+        for name, value in values[_plain(override.value)].items():
+            if name.startswith("run."):
+                self._ask(name.removeprefix("run."), value)
+            else:
+                spelt.append(Override(name, value, override.written))
+        return spelt
+
+    def _ask(self, what: str, value: str) -> None:
+        if self.asked.setdefault(what, value) != value:
+            raise RecipeError(f"the {what} is '{self.asked[what]}' already; a run has one, so give one")
+
+    def _put(self, section: str, setting: str, override: Override) -> None:
+        part = self.content.get(section)
+        if part is None:
+            part = self.content[section] = {}
+        if not isinstance(part, dict):
+            self.problems.append(f"{override.written}: '{section}' is not a mapping, so it has no '{setting}'")
+            return
+        other = setting == "name" and part.get("name") != override.value
+        part[setting] = scalar(override.value)
+        self.written[section, setting] = override.written
+        if other and (factory := self._factory(section)):
+            # What the recipe sets for the old one and the new one does not have is of no use.
+            kept = {"name", *binding.settings_of(factory)}
+            self.content[section] = {key: value for key, value in part.items() if key in kept}
 
     def settings(self) -> dict[str, dict[str, binding.Setting]]:
         """Every setting that this recipe can have, by section and name."""
@@ -176,6 +216,9 @@ class Draft:
         if owners:
             raise RecipeError("several settings have that name: " + ", ".join(f"-s {o}.{key}=..." for o in owners))
         names = {name for settings in known.values() for name in settings}
+        alike = [name for name in names if name.casefold() == key.casefold()]
+        if len(alike) == 1:
+            return self._full_key(alike[0])
         raise RecipeError(f"this recipe has no setting '{key}'{near_miss(key, names)}")
 
     def _factory(self, section: str) -> Any:
@@ -246,6 +289,10 @@ def load(reference: str, overrides: Sequence[Override], plugins: Plugins) -> Rec
     draft = Draft.read(find(reference, plugins), plugins)
     draft.apply(overrides)
     return draft.check()
+
+
+def _plain(value: str) -> str:
+    return value.casefold().replace("-", "_")
 
 
 def _flat(content: Any, prefix: str = "") -> dict[str, Any]:

@@ -14,6 +14,7 @@ class TrainSettings:
 
     Settings:
         steps: length of the run [steps]
+        epochs: length of the run in passes through the data, or its smaller domain, in place of steps; 0: steps counts
         batch: items in a batch, over all processes [items]
         seed: what noise, data order and first weights follow from
         precision: bf16 is autocast; auto takes it where the device is a GPU that has it
@@ -33,6 +34,7 @@ class TrainSettings:
     """
 
     steps: Count = 100_000
+    epochs: Weight = 0
     batch: Count = 16
     seed: NonNegative = 0
     precision: Literal["auto", "bf16", "fp32"] = "auto"

@@ -104,7 +104,7 @@ def test_a_recipe_builds_at_its_full_size(path, plugins, here):
     (here / path.name).write_text(dump(content))
     recipe = load(path.name, [], plugins)
     built = build(recipe, plugins)
-    told = estimate(built.algorithm, built.dataset.spec, recipe.train)
+    told = estimate(built.algorithm, built.dataset, recipe.train)
     assert told.activations and told.checkpoint > 0 and sum(told.parameters.values()) > 100_000
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from imgen import Algorithm, DataSpec, Player, adam, turn
 from imgen.binding import Count
+from imgen.data.drawn_domains import drawn_domains
 from imgen.data.identities import identities
 from imgen.data.pack import pack
 from imgen.data.shapes import shapes
@@ -22,12 +23,24 @@ from imgen.registry import Entry
 from imgen.testing import check_algorithm, check_dataset, check_model, check_settings
 
 SMALL = {"d_identity": 3, "d_observation": 3}
+TINY = {"width": 4, "d_width": 4, "levels": 3, "size_aware": True}
 SETTINGS: Mapping[str, list[Mapping[str, Any]]] = {
     "sdbegan": [{**SMALL, "hidden": 4}],
+    "discogan": [
+        {**TINY},
+        {**TINY, "variant": "recongan", "norm": "instance", "upsample": "resize", "init": "normal02", "flip": True},
+        {**TINY, "variant": "gan", "default_rate": None, "matched": "deep", "init": "default", "levels": 4},
+        {
+            **{**TINY, "d_norm": "spectral", "w_r1": 1.0, "loss": "hinge", "update_interval": 0, "w_identity": 0.1},
+            **{"distance": "l1", "augment": True, "decay_over": 3, "norm": "none"},
+        },
+    ],
     "sddcgan": [{**SMALL, "dim": 4, "objective": name} for name in ("dcgan", "lsgan", "wgan", "wgan-gp")]
     + [{**SMALL, "dim": 4, "critic_steps": 2, "w_r1": 1.0, "siamese": False}],
 }
 """Small settings for every registered algorithm; a new one joins with an entry here."""
+TRANSLATORS = {"discogan"}
+"""Algorithms and models for two domains; the others are given pairs."""
 
 
 # ---- all that ships keeps its contract ----
@@ -42,17 +55,23 @@ def pairs():
     return shapes(identities=6, photos=3, size=16)
 
 
+@pytest.fixture(scope="module")
+def two_domains():
+    return drawn_domains(pictures=8, n_test=4, size=16)
+
+
 @pytest.mark.parametrize(
     ("name", "settings"), [(name, each) for name in registered("algorithms") for each in SETTINGS.get(name, [{}])]
 )
-def test_every_algorithm_keeps_its_contract(pairs, name, settings):
-    check_algorithm(name, pairs, settings=settings, steps=4)
+def test_every_algorithm_keeps_its_contract(pairs, two_domains, name, settings):
+    check_algorithm(name, two_domains if name in TRANSLATORS else pairs, settings=settings, steps=4)
 
 
 @pytest.mark.parametrize("name", registered("models"))
-def test_every_model_keeps_its_contract(pairs, name):
-    small = {"hidden": 4} if name == "sdbegan" else {"dim": 4}
-    check_model(installed().registry("models").get(name).load()(pairs.spec, **small), pairs.spec)
+def test_every_model_keeps_its_contract(pairs, two_domains, name):
+    small = {"sdbegan": {"hidden": 4}, "discogan": {"width": 4}}.get(name, {"dim": 4})
+    spec = two_domains.spec if name in TRANSLATORS else pairs.spec
+    check_model(installed().registry("models").get(name).load()(spec, **small), spec)
 
 
 @pytest.fixture
@@ -66,6 +85,10 @@ def folder(tmp_path):
     return tmp_path
 
 
+CHECKED_BESIDE: set[str] = set()
+"""Data sets that need files of a kind of their own: the tests of each have its contract check."""
+
+
 @pytest.mark.parametrize("k", [1, 2, 3])
 @pytest.mark.parametrize("packed", [False, True])
 def test_every_data_set_keeps_its_contract(folder, packed, k):
@@ -77,8 +100,9 @@ def test_every_data_set_keeps_its_contract(folder, packed, k):
         "identities": lambda: identities(root=root, size=16, k=k),
         "images": lambda: installed().registry("datasets").get("images").load()(root=root, size=16),
         "shapes": lambda: shapes(identities=4, photos=3, size=16, k=k),
+        "drawn-domains": lambda: drawn_domains(pictures=4, n_test=3, size=16),
     }
-    assert set(made) == set(registered("datasets")), "a new data set joins with an entry here"
+    assert set(made) | CHECKED_BESIDE == set(registered("datasets")), "a new data set joins here or in its own tests"
     for make in made.values():
         check_dataset(make())
 

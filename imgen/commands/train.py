@@ -54,7 +54,7 @@ def train(ctx: click.Context, recipe: str | None, rest: tuple[str, ...], **optio
         raise click.UsageError("which recipe? `imgen recipes` lists those that are installed", ctx)
     overrides = _overrides(ctx, options, rest)
     if options["dry_run"]:
-        return _dry_run(_checked(recipe, overrides, found), found, options["as_json"])
+        return _dry_run(_checked(recipe, overrides, found)[0], found, options["as_json"])
     return _train(recipe, overrides, found, options)
 
 
@@ -67,7 +67,8 @@ def _train(reference: str, overrides: Sequence[Override], found: Plugins, option
     from imgen.train.signals import StopSignals
 
     with StopSignals() as stop:
-        recipe = _checked(reference, overrides, found)
+        recipe, asked = _checked(reference, overrides, found)
+        options = _joined(options, asked)
         where = dist.join(pick_device(options["device"]))
         first = dist.rank() == 0
         try:
@@ -75,6 +76,7 @@ def _train(reference: str, overrides: Sequence[Override], found: Plugins, option
                 # Everything that can be wrong is built before a folder is made.
                 with console.decoding():
                     built = build(recipe, found)
+                recipe = built.recipe
                 share_of(recipe.train.batch, dist.rank(), dist.world())
                 folder = _agreed_folder(reference, recipe, options)
                 console.say(*_report(built.dataset))
@@ -118,10 +120,15 @@ def _fit(recipe: Recipe, built: Built, folder: Path, where: str, stop: StopSigna
     trainer.fit(stop)
 
 
-def _checked(reference: str, overrides: Sequence[Override], found: Plugins) -> Recipe:
+def _checked(reference: str, overrides: Sequence[Override], found: Plugins) -> tuple[Recipe, dict[str, str]]:
+    """The recipe, and what old flags ask of this command."""
     draft = _draft(reference, found)
     draft.apply(overrides)
-    return draft.check()
+    return draft.check(), draft.asked
+
+
+def _joined(options: dict[str, Any], asked: dict[str, str]) -> dict[str, Any]:
+    return {**options, **{name: Path(value) if name == "out" else value for name, value in asked.items()}}
 
 
 def _agreed_folder(reference: str, recipe: Recipe, options: dict[str, Any]) -> Path:
@@ -178,7 +185,10 @@ def _overrides(ctx: click.Context, options: dict[str, Any], rest: tuple[str, ...
         name, equals, value = word.removeprefix("--").partition("=")
         if not equals:
             # A name without a value is a switch.
-            value = words.pop(0) if words and not words[0].startswith("--") else "true"
+            values = []
+            while words and not words[0].startswith("--"):
+                values.append(words.pop(0))
+            value = values[0] if len(values) == 1 else f"[{', '.join(values)}]" if values else "true"
         given.append(Override(name, value, f"--{name} {value}"))
     for name in ("steps", "seed"):
         if options[name] is not None:
@@ -222,10 +232,12 @@ def _dry_run(recipe: Recipe, found: Plugins, as_json: bool) -> None:
     from imgen.train.estimate import estimate
 
     built = build(recipe, found)
-    told = estimate(built.algorithm, built.dataset.spec, recipe.train)
+    told = estimate(built.algorithm, built.dataset, recipe.train)
     if as_json:
-        give({"recipe": recipe.to_dict(), **told.to_json()})
+        give({"recipe": built.recipe.to_dict(), **told.to_json()})
         return
-    click.echo(recipe.to_yaml())
+    click.echo(built.recipe.to_yaml())
+    for line in _report(built.dataset):
+        click.echo(line)
     for line in told.lines():
         click.echo(line)

@@ -72,6 +72,13 @@ class Column(Protocol):
         """The given rows, (len(rows), ...), in that order. Called from several threads at once."""
 
 
+def fetch(column: Tensor | Column, rows: NDArray[np.int64]) -> Tensor:
+    """The given rows of any column, in that order."""
+    import torch
+
+    return column[torch.from_numpy(rows)] if isinstance(column, torch.Tensor) else column.fetch(rows)
+
+
 class Dataset(Protocol):
     """Columns, and a way to draw the rows of a batch.
 

@@ -211,7 +211,7 @@ def diversity(*, pictures: Count = 500) -> Measure:
 
 
 def shared_factor(*, pictures: Count = 500) -> Measure:
-    """Whether what both domains show, such as a pose, is carried over: correlation of factors read from pictures.
+    """Whether what both domains show, such as a view, is carried over: correlation of factors read from pictures.
 
     The data set reads its factors from held-out pictures of "a", taken evenly, and from their translations.
     `<factor>_ab` is the absolute value of Pearson's correlation between the two, over the pictures in which both

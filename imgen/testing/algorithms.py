@@ -17,7 +17,7 @@ from imgen.algorithm import Algorithm, Batch, Turn, moves_of
 from imgen.build import config_of, load_model
 from imgen.data.loader import Loader
 from imgen.data.spec import Dataset, DataSpec
-from imgen.model import Generator, ModelConfig
+from imgen.model import Generator, ModelConfig, Translator
 from imgen.plugins import Plugins, installed
 from imgen.recipe import Part, Recipe
 from imgen.registry import Factory
@@ -252,9 +252,12 @@ def _check_rebuilt(made: Algorithm, weights: Path, data: DataSpec, plugins: Plug
     with blamed(f"'{made.ships}' must rebuild `model` from its weights file"):
         rebuilt, _ = load_model(weights, plugins)
     made.model.load_state_dict(rebuilt.state_dict())
-    if not isinstance(rebuilt, Generator):
+    if not isinstance(rebuilt, (Generator, Translator)):
         return
     check_model(rebuilt, data)
+    if isinstance(rebuilt, Translator):
+        _check_alike(cast("Translator", made.model.eval()), rebuilt, made.ships, data)
+        return
     original = cast("Generator", made.model.eval())
     with torch.no_grad():
         z = torch.cat([rebuilt.draw(code, 4) for code in rebuilt.codes], dim=1)
@@ -262,6 +265,18 @@ def _check_rebuilt(made: Algorithm, weights: Path, data: DataSpec, plugins: Plug
             f"the model '{made.ships}' rebuilt from its weights file makes other pictures; every setting on which "
             "`model` hangs must bear the same name in the algorithm and in the registered model"
         )
+
+
+def _check_alike(original: Translator, rebuilt: Translator, ships: str, data: DataSpec) -> None:
+    shown = torch.rand(4, *((data.vector,) if data.vector else data.image)) * 2 - 1
+    with torch.no_grad():
+        same = list(original.ways) == list(rebuilt.ways) and all(
+            torch.equal(original.translate(shown, way), rebuilt.translate(shown, way)) for way in rebuilt.ways
+        )
+    assert same, (
+        f"the model '{ships}' rebuilt from its weights file translates otherwise; every setting on which `model` hangs "
+        "must bear the same name in the algorithm and in the registered model"
+    )
 
 
 def _batches(dataset: Dataset, batch: int, steps: int) -> list[dict[str, Tensor]]:

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from imgen.data.spec import Dataset, DataSpec
+from imgen.data.spec import Dataset, DataSpec, fetch
 from imgen.testing.told import names
 
 
@@ -42,12 +41,12 @@ def _check_column(name: str, column: Any, spec: DataSpec) -> None:
     if name == "attributes":
         assert shape[1:] == (len(spec.attributes),), f"'attributes' is {shape}, spec names {len(spec.attributes)}"
     rows = np.array([shape[0] - 1, 0, shape[0] // 2])
-    fetched = _rows(column, rows)
+    fetched = fetch(column, rows)
     assert fetched.shape == (3, *shape[1:]) and fetched.dtype == column.dtype, (
         f"column '{name}' says that 3 rows are {(3, *shape[1:])}, {column.dtype}, "
         f"but gives {tuple(fetched.shape)}, {fetched.dtype}"
     )
-    singly = torch.cat([_rows(column, rows[place : place + 1]) for place in range(3)])
+    singly = torch.cat([fetch(column, rows[place : place + 1]) for place in range(3)])
     assert torch.equal(fetched, singly), f"column '{name}' must give rows in the order asked for, the same each time"
 
 
@@ -68,7 +67,3 @@ def _check_drawn(draw: Callable[..., Mapping[str, Any]], n: int, dataset: Datase
         if rows.ndim == 2:
             distinct = all(len(set(each)) == group for each in rows.tolist())
             assert distinct, f"draw puts a row of '{name}' twice in one group; a picture is no pair with itself"
-
-
-def _rows(column: Any, rows: np.ndarray[Any, np.dtype[np.int64]]) -> Tensor:
-    return column[torch.from_numpy(rows)] if isinstance(column, Tensor) else column.fetch(rows)

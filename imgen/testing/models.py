@@ -1,4 +1,4 @@
-"""Does a model make pictures as `imgen.model.Generator` promises?"""
+"""Does a model make pictures as `imgen.model.Generator`, or as `imgen.model.Translator`, promises?"""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ import torch
 from torch import Tensor, nn
 
 from imgen.data.spec import DataSpec
-from imgen.model import Generator
+from imgen.model import Generator, Translator, Way
 from imgen.testing.told import copy
 
 
 def check_model(model: nn.Module, data: DataSpec) -> None:
-    """A model follows the protocol `imgen.model.Generator` for pictures as in `data`."""
-    assert isinstance(model, Generator), "a Generator has `codes`, `draw(code, n, generator)` and is called on latents"
+    """A model follows the protocol `imgen.model.Generator`, or `imgen.model.Translator`, for pictures as in `data`."""
+    if isinstance(model, Translator):
+        _check_translator(model, data)
+        return
+    assert isinstance(model, Generator), (
+        "a Generator has `codes`, `draw(code, n, generator)` and is called on latents; "
+        "a Translator has `ways`, `multiple` and `translate(images, way)`"
+    )
     assert model.codes and all(isinstance(size, int) and size > 0 for size in model.codes.values()), (
         f"`codes` is {model.codes!r}; it must map the name of each code to its size, such as {{'latent': 100}}"
     )
@@ -60,4 +66,45 @@ def _check_pictures(model: Generator, z: Tensor, data: DataSpec) -> None:
     )
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items()), (
         "making pictures in evaluation mode changes the model's state"
+    )
+
+
+def _check_translator(model: Translator, data: DataSpec) -> None:
+    network = cast("nn.Module", model)
+    ways = list(model.ways)
+    assert ways and all(isinstance(way, Way) for way in ways), f"`ways` is {ways!r}; it must list what it can do as Way"
+    assert len(set(ways)) == len(ways), f"`ways` names one translation twice: {ways}"
+    sources = {way.source for way in ways if way.source is not None}
+    unknown = sources - set(data.domains)
+    assert not unknown or not data.domains, f"`ways` starts from {sorted(unknown)}; the data's domains: {data.domains}"
+    assert isinstance(model.multiple, int) and model.multiple > 0, "`multiple` must be a whole number of pixels from 1"
+    before, training = copy(network), network.training
+    network.eval()
+    shape = (data.vector,) if data.vector else data.image
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(0)
+            shown = torch.rand(4, *shape) * 2 - 1
+            for way in ways:
+                _check_way(model, way, shown)
+            if not data.vector:
+                channels, height, width = data.image
+                wide = torch.rand(1, channels, height, width + model.multiple) * 2 - 1
+                _check_way(model, ways[0], wide)
+    finally:
+        network.train(training)
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items()), (
+        "translating in evaluation mode changes the model's state"
+    )
+
+
+def _check_way(model: Translator, way: Way, shown: Tensor) -> None:
+    made = model.translate(shown, way)
+    assert made.shape == shown.shape, f"{way}: {tuple(shown.shape)} becomes {tuple(made.shape)}; sizes must be kept"
+    assert made.is_floating_point() and made.isfinite().all(), f"{way}: translations must be finite floats"
+    assert torch.equal(made, model.translate(shown, way)), f"{way}: the same pictures give others when asked again"
+    alone = torch.cat([model.translate(one, way) for one in shown.split(1)])
+    assert torch.allclose(made, alone, atol=1e-3), (
+        f"{way}: in evaluation mode a translation hangs on the others of its batch; normalise with running averages, "
+        "or each picture by itself"
     )

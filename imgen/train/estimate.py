@@ -11,8 +11,11 @@ import torch
 from torch import Tensor
 
 from imgen.algorithm import Algorithm
-from imgen.data.spec import DataSpec
+from imgen.data.loader import outline
+from imgen.data.spec import Dataset
 from imgen.train_settings import TrainSettings
+
+_STEPS = 8
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Estimate:
         return [*told, about]
 
 
-def estimate(algorithm: Algorithm, data: DataSpec, settings: TrainSettings) -> Estimate:
+def estimate(algorithm: Algorithm, dataset: Dataset, settings: TrainSettings) -> Estimate:
     """Count what is there, and trace every turn on a device without memory for what its backward pass keeps.
 
     Assumes an optimizer with two slots for each parameter, as Adam has.
@@ -58,20 +61,19 @@ def estimate(algorithm: Algorithm, data: DataSpec, settings: TrainSettings) -> E
         parameters={name: count for name, count in parameters.items() if count},
         checkpoint=3 * bytes_ + shipped,
         state=4 * bytes_ + averaged,
-        activations=_kept(algorithm, data, settings.batch),
+        activations=_kept(algorithm, dataset, settings.batch),
     )
 
 
-def _kept(algorithm: Algorithm, data: DataSpec, batch: int) -> int | None:
-    """Most bytes that the backward pass of one turn keeps; None where the data or a turn is out of the ordinary."""
-    if set(algorithm.expects) != {"images"}:
-        return None
+def _kept(algorithm: Algorithm, dataset: Dataset, batch: int) -> int | None:
+    """Most bytes that the backward pass of one turn keeps; None where a turn is out of the ordinary."""
     ghost = copy.deepcopy(algorithm).to("meta")
-    group = (data.group,) if data.group > 1 else ()
-    pictures = torch.empty(batch, *group, *data.image, device="meta")
     most = 0
     try:
-        for turn in ghost.turns(0):
+        drawn = outline(dataset, batch)
+        drawn |= ghost.share(drawn)
+        # A turn that is not played at the first step is at one of the next.
+        for turn in {turn.__name__: turn for step in range(_STEPS) for turn in ghost.turns(step)}.values():
             kept: dict[int, int] = {}
             own = {parameter.untyped_storage()._cdata for parameter in ghost.parameters()}
 
@@ -82,7 +84,7 @@ def _kept(algorithm: Algorithm, data: DataSpec, batch: int) -> int | None:
                 return tensor
 
             with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-                turn({"images": pictures})
+                turn(drawn)
             most = max(most, sum(kept.values()))
     except (RuntimeError, NotImplementedError):
         return None

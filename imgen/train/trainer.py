@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 from imgen import dist, images
 from imgen.algorithm import Algorithm
 from imgen.data.loader import Loader
-from imgen.data.spec import Dataset
+from imgen.data.spec import Dataset, fetch
 from imgen.errors import Diverged, WeightsError
 from imgen.metrics import Evaluation
 from imgen.model import ModelConfig, write_model
@@ -123,10 +124,7 @@ class Trainer:
 
     def _batch(self, step: int) -> dict[str, Tensor]:
         """A batch with its pictures as floats: they are uint8 until they are on the device."""
-        return {
-            name: images.to_float(tensor) if tensor.dtype == torch.uint8 else tensor
-            for name, tensor in self.loader.batch(step).items()
-        }
+        return _as_floats(self.loader.batch(step))
 
     def _due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.settings.steps
@@ -172,10 +170,16 @@ class Trainer:
 
     def _first_batch(self) -> dict[str, Tensor]:
         if not hasattr(self, "_shown"):
-            batch = self._batch(0)
+            batch = self._batch(0) | self._held_out()
             seed_noise(mix(self.settings.seed, -4, 0), self.device)
             self._shown = {**batch, **self.algorithm.share(batch)}
         return self._shown
+
+    def _held_out(self) -> dict[str, Tensor]:
+        """What is held out of training, where a data set says so, in place of what is learnt from."""
+        test: Mapping[str, Any] = getattr(self.dataset, "test", {})
+        rows = {name: np.arange(min(self.settings.batch, column.shape[0])) for name, column in test.items()}
+        return _as_floats({name: fetch(test[name], rows[name]).to(self.device) for name in rows})
 
     def _save(self) -> None:
         self._check_finite()
@@ -237,6 +241,10 @@ class Trainer:
     def _tell(self, event: Event) -> None:
         for listener in self.listeners:
             listener(event)
+
+
+def _as_floats(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: images.to_float(each) if each.dtype == torch.uint8 else each for name, each in batch.items()}
 
 
 def mix(seed: int, rank: int, step: int) -> int:

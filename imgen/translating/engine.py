@@ -84,6 +84,9 @@ class Engine:
         self.passes, self.image, self.route = passes, image, route
         self.multiple, self.fit, self.rows, self.say = multiple, fit, rows, say
         self._workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        # On the CPU a model takes every core. Threads beside it would hold it up, while it waits for its slowest part:
+        # there decoding, the model and writing take turns, each with all cores.
+        self._in_turn = passes.device.type == "cpu" and passes.batch(*image[1:]) >= self._workers
         self._held, self._lock = 0, threading.Lock()
 
     def run(self, jobs: Sequence[Job]) -> Outcome:
@@ -99,7 +102,7 @@ class Engine:
                     if loaded.row is not None:
                         rows[loaded.row] = self._row(loaded, stages)
                     waiting.append(pool.submit(self._write, loaded, stages))
-                while len(waiting) > 2 * (self._workers + len(batch)):
+                while len(waiting) > (0 if self._in_turn else 2 * (self._workers + len(batch))):
                     written.update(dict.fromkeys(waiting.popleft().result()))
                 done += len(batch)
                 tell(None, done, len(jobs))
@@ -129,7 +132,9 @@ class Engine:
 
     def _loaded(self, jobs: Sequence[Job], outcome: Outcome) -> Iterator[Loaded]:
         """The pictures that can be read, in order, decoded ahead as far as memory allows."""
-        ahead = 2 * (self.passes.batch(*self.image[1:]) + self._workers)
+        ahead = self.passes.batch(*self.image[1:])
+        if not self._in_turn:
+            ahead = 2 * (ahead + self._workers)
         coming: deque[tuple[Job, Future[Loaded]]] = deque()
         rest = iter(jobs)
         # What one may take, before the first is seen; later, as much as any of late.
@@ -137,7 +142,8 @@ class Engine:
         pool = ThreadPoolExecutor(self._workers, "decode")
         try:
             while True:
-                while not coming or (len(coming) < ahead and self._held + each * len(coming) < _HELD):
+                refill = not (self._in_turn and coming)
+                while refill and (not coming or (len(coming) < ahead and self._held + each * len(coming) < _HELD)):
                     if (job := next(rest, None)) is None:
                         break
                     coming.append((job, pool.submit(self._load, job)))

@@ -17,6 +17,20 @@ def register_algorithms(register: Register) -> None:
 
 
 @hookimpl
+def register_datasets(register: Register) -> None:
+    """The sets of its experiments that no other paper has."""
+    register("imgen_discogan.modes:toy_modes", name="toy-modes")
+    register("imgen_discogan.poses:pose_pairs", name="pose-pairs")
+
+
+@hookimpl
+def register_metrics(register: Register) -> None:
+    """What its experiments are measured by."""
+    register("imgen_discogan.modes_metric:toy_modes", name="toy-modes")
+    register("imgen_discogan.pose_metric:pose", name="pose")
+
+
+@hookimpl
 def register_models(register: Register) -> None:
     """Its pair of generators."""
     register("imgen_discogan.networks:CrossDomain", name="discogan")

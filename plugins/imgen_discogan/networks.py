@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -43,14 +44,14 @@ class Generator(nn.Module):
         super().__init__()
         widths = [width << level for level in range(min(levels, 4))]
         layers: list[nn.Module] = [_conv(channels, width), _leaky()]
-        for fine, coarse in zip(widths, widths[1:], strict=False):
+        for fine, coarse in pairwise(widths):
             layers += [_conv(fine, coarse), *_normed(coarse, norm), _leaky()]
         if levels == 5:
             # At one point instance norm would leave nothing but its bias.
             squeezed = [] if norm == "instance" else _normed(BOTTLENECK, norm)
             layers += [nn.Conv2d(widths[-1], BOTTLENECK, 4, bias=False), *squeezed, _leaky()]
             layers += [nn.ConvTranspose2d(BOTTLENECK, widths[-1], 4, bias=False), *_normed(widths[-1], norm), _relu()]
-        for coarse, fine in zip(widths[::-1], widths[-2::-1], strict=False):
+        for coarse, fine in pairwise(widths[::-1]):
             layers += [*_up(coarse, fine, upsample), *_normed(fine, norm), _relu()]
         self.layers = nn.ModuleList([*layers, *_up(width, channels, upsample), nn.Sigmoid()])
 
@@ -94,7 +95,7 @@ class Discriminator(nn.Module):
             )
         widths = [min(width << level, 8 * width) for level in range(levels)]
         self.levels = nn.ModuleList([nn.Sequential(_judging(channels, width, norm), _leaky())])
-        for fine, coarse in zip(widths, widths[1:], strict=False):
+        for fine, coarse in pairwise(widths):
             normed = _normed(coarse, norm) if norm in ("batch", "instance") else []
             self.levels.append(nn.Sequential(_judging(fine, coarse, norm), *normed, _leaky()))
         last = nn.Conv2d(widths[-1], 1, 4, bias=False)
@@ -249,7 +250,7 @@ def _normed(channels: int, norm: str) -> list[nn.Module]:
 
 def _dense(size: int, hidden: int, layers: int) -> list[nn.Module]:
     sizes = [size, *[hidden] * layers]
-    pairs = [(nn.Linear(inputs, outputs), nn.ReLU()) for inputs, outputs in zip(sizes, sizes[1:], strict=False)]
+    pairs = [(nn.Linear(inputs, outputs), nn.ReLU()) for inputs, outputs in pairwise(sizes)]
     return [layer for pair in pairs for layer in pair]
 
 

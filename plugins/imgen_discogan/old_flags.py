@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-TASKS: Mapping[str, Mapping[str, Any]] = {
+TASKS: Mapping[str, Mapping[str, str]] = {
     "celeba": {"dataset.name": "attribute-domains"},
     "facescrub": {"dataset.name": "folder-domains"},
-    "edges2shoes": {"dataset.name": "aligned-domains", "dataset.thicken": True},
-    "edges2handbags": {"dataset.name": "aligned-domains", "dataset.thicken": True},
-    "handbags2shoes": {"dataset.name": "folder-domains", "algorithm.starting_rate": 0.5},
-    "shoes2handbags": {"dataset.name": "folder-domains", "algorithm.starting_rate": 0.5},
+    "edges2shoes": {"dataset.name": "aligned-domains", "dataset.thicken": "true"},
+    "edges2handbags": {"dataset.name": "aligned-domains", "dataset.thicken": "true"},
+    **{
+        task: {
+            "dataset.name": "folder-domains",
+            "dataset.side_A": "right",
+            "dataset.side_B": "right",
+            "algorithm.starting_rate": "0.5",
+        }
+        for task in ("handbags2shoes", "shoes2handbags")
+    },
     **{
         task: {
             "dataset.name": "pose-pairs",
             "dataset.task": task,
-            "algorithm.levels": 5,
+            "algorithm.levels": "5",
             "algorithm.matched": "deep",
-            "algorithm.starting_rate": 0.9,
-            "algorithm.default_rate": 0.9,
+            "algorithm.starting_rate": "0.9",
+            "algorithm.default_rate": "0.9",
         }
         for task in ("car2car", "chair2chair", "face2face", "chair2car", "chair2face", "car2face")
     },
 }
 """What each value of `--task_name` stands for."""
 
-OLD_FLAGS: Mapping[str, str | Mapping[str, Mapping[str, Any]]] = {
+OLD_FLAGS: Mapping[str, str | Mapping[str, Mapping[str, str]]] = {
     "task_name": TASKS,
     "epoch_size": "train.epochs",
     "batch_size": "train.batch",
@@ -42,7 +48,7 @@ OLD_FLAGS: Mapping[str, str | Mapping[str, Mapping[str, Any]]] = {
     "list": "dataset.attrs",
     "result_path": "run.out",
     "model_path": "run.out",
-    "cuda": "run.device",
+    "cuda": {"true": {"run.device": "cuda"}, "false": {"run.device": "cpu"}},
 }
-"""`starting_rate`, `default_rate`, `style_A`, `style_B`, `constraint`, `constraint_type`, `n_test`, `update_interval` and
-`attrs` are called here what they are called there."""
+"""The others have one name there and here: `style_A`, `style_B`, `constraint`, `constraint_type`, `n_test`, `attrs`,
+`update_interval`, `starting_rate` and `default_rate`."""
