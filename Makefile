@@ -28,3 +28,4 @@ quickstart: .venv/made
 bench: .venv/made
 	$(BIN)/python tests/benchmarks/trainer_overhead.py
 	$(BIN)/python tests/benchmarks/streaming.py
+	$(BIN)/python tests/benchmarks/translate.py

@@ -84,33 +84,42 @@ class Engine:
         self.passes, self.image, self.route = passes, image, route
         self.multiple, self.fit, self.rows, self.say = multiple, fit, rows, say
         self._workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        # On the CPU a model takes every core. Threads beside it would hold it up, while it waits for its slowest part:
-        # there decoding, the model and writing take turns, each with all cores.
-        self._in_turn = passes.device.type == "cpu" and passes.batch(*image[1:]) >= self._workers
         self._held, self._lock = 0, threading.Lock()
 
     def run(self, jobs: Sequence[Job]) -> Outcome:
         """Translate them all. One that cannot be is told and skipped, and the others are written."""
         outcome = Outcome()
-        written: dict[Path, None] = {}
+        written: set[Path] = set()
         rows: dict[int, NDArray[np.uint8]] = {}
         waiting: deque[Future[list[Path]]] = deque()
+        apart = self._apart(len(jobs))
         done = 0
-        with ThreadPoolExecutor(self._workers, "write") as pool:
+        with self.passes.pool(self._workers, alone=apart) as pool:
             for batch in self._batches(jobs, outcome):
-                for loaded, stages in self._translated(batch, outcome):
-                    if loaded.row is not None:
-                        rows[loaded.row] = self._row(loaded, stages)
-                    waiting.append(pool.submit(self._write, loaded, stages))
-                while len(waiting) > (0 if self._in_turn else 2 * (self._workers + len(batch))):
-                    written.update(dict.fromkeys(waiting.popleft().result()))
+                if apart:
+                    waiting.append(pool.submit(self._finish_all, batch, outcome, rows))
+                else:
+                    for loaded, stages in self._translated(batch, outcome):
+                        waiting.append(pool.submit(self._finish, loaded, stages, rows))
+                while len(waiting) > (self._workers if apart else 2 * (self._workers + len(batch))):
+                    written.update(waiting.popleft().result())
                 done += len(batch)
                 tell(None, done, len(jobs))
             for future in waiting:
-                written.update(dict.fromkeys(future.result()))
+                written.update(future.result())
         outcome.written = [path for job in jobs for path in job.targets.values() if path in written]
+        told = [job.item.told for job in jobs]
+        outcome.skipped = {name: outcome.skipped[name] for name in told if name in outcome.skipped}
         outcome.rows = [rows[row] for row in sorted(rows)]
         return outcome
+
+    def _apart(self, count: int) -> bool:
+        """Whether every core has a batch of its own, from the model to the file.
+
+        On a CPU that is faster than to share each batch among the cores, which wait for one another at every layer.
+        """
+        batches = count // self.passes.batch(*self.image[1:])
+        return self.passes.device.type == "cpu" and self.fit != "native" and batches >= self._workers
 
     def _batches(self, jobs: Sequence[Job], outcome: Outcome) -> Iterator[list[Loaded]]:
         """Pictures of one size each time, as many as go through the model at once."""
@@ -132,9 +141,7 @@ class Engine:
 
     def _loaded(self, jobs: Sequence[Job], outcome: Outcome) -> Iterator[Loaded]:
         """The pictures that can be read, in order, decoded ahead as far as memory allows."""
-        ahead = self.passes.batch(*self.image[1:])
-        if not self._in_turn:
-            ahead = 2 * (ahead + self._workers)
+        ahead = 2 * (self.passes.batch(*self.image[1:]) + self._workers)
         coming: deque[tuple[Job, Future[Loaded]]] = deque()
         rest = iter(jobs)
         # What one may take, before the first is seen; later, as much as any of late.
@@ -142,8 +149,7 @@ class Engine:
         pool = ThreadPoolExecutor(self._workers, "decode")
         try:
             while True:
-                refill = not (self._in_turn and coming)
-                while refill and (not coming or (len(coming) < ahead and self._held + each * len(coming) < _HELD)):
+                while not coming or (len(coming) < ahead and self._held + each * len(coming) < _HELD):
                     if (job := next(rest, None)) is None:
                         break
                     coming.append((job, pool.submit(self._load, job)))
@@ -215,8 +221,17 @@ class Engine:
     def _own_part(self, loaded: Loaded, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return cut(pixels, *reversed(loaded.size)) if self.fit == "native" else pixels
 
-    def _write(self, loaded: Loaded, stages: Sequence[NDArray[np.uint8]]) -> list[Path]:
+    def _finish_all(self, batch: list[Loaded], outcome: Outcome, rows: dict[int, NDArray[np.uint8]]) -> list[Path]:
+        made = self._translated(batch, outcome)
+        return [path for loaded, stages in made for path in self._finish(loaded, stages, rows)]
+
+    def _finish(
+        self, loaded: Loaded, stages: Sequence[NDArray[np.uint8]], rows: dict[int, NDArray[np.uint8]]
+    ) -> list[Path]:
+        """Write the files of a picture, and keep its row of the sheet."""
         try:
+            if loaded.row is not None:
+                rows[loaded.row] = self._row(loaded, stages)
             for stage, path in loaded.job.targets.items():
                 image = images.to_image(self._own_part(loaded, stages[stage - 1]))
                 if image.size != loaded.size:

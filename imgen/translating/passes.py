@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -35,6 +37,20 @@ class Passes:
     def batch(self, height: int, width: int) -> int:
         """How many pictures of this size go through the model at once."""
         return self._batch or max(1, _PIXELS.get(self.device.type, _MORE) // (height * width))
+
+    @contextmanager
+    def pool(self, workers: int, *, alone: bool) -> Iterator[ThreadPoolExecutor]:
+        """Threads that write, or, each alone on a core of its own, translate and write."""
+        if not alone:
+            with ThreadPoolExecutor(workers, "write") as pool:
+                yield pool
+            return
+        threads = torch.get_num_threads()
+        try:
+            with ThreadPoolExecutor(workers, "translate", torch.set_num_threads, (1,)) as pool:
+                yield pool
+        finally:
+            torch.set_num_threads(threads)
 
     @torch.inference_mode()
     def stages(self, pixels: NDArray[np.uint8], ways: Sequence[Way]) -> list[NDArray[np.uint8]]:

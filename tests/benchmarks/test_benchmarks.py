@@ -10,8 +10,8 @@ HERE = Path(__file__).parent
 TINY = ["--batch", "2", "--dim", "4", "--size", "16", "--blocks", "2", "--steps", "1"]
 
 
-def run(script: str, *options: str, cwd: Path) -> str:
-    command = [sys.executable, str(HERE / script), *TINY, *options]
+def run(script: str, *options: str, cwd: Path, tiny: list[str] = TINY) -> str:
+    command = [sys.executable, str(HERE / script), *tiny, *options]
     ran = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=240)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
@@ -28,4 +28,12 @@ def test_streaming_runs(tmp_path):
     told = run("streaming.py", "--count", "16", "--batches", "2", cwd=tmp_path)
     assert "decoding alone" in told and "streaming reaches" in told
     assert "packed file" in told and "resident" in told
+    assert not list(tmp_path.iterdir())
+
+
+def test_translate_runs(tmp_path):
+    tiny = ["--count", "6", "--batch", "2", "--dim", "4", "--size", "16", "--blocks", "2"]
+    told = run("translate.py", cwd=tmp_path, tiny=tiny)
+    assert "bare loop" in told and "pictures/s" in told and "times as fast" in told
+    assert "decode" in told and "encode" in told
     assert not list(tmp_path.iterdir())
