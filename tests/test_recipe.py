@@ -214,3 +214,18 @@ def test_every_setting_of_train_is_explained_and_can_be_changed_or_not():
     assert set(known) == {field.name for field in dataclasses.fields(TrainSettings)}
     assert set(known) >= MAY_CHANGE
     assert recipes.SECTIONS == ("algorithm", "dataset", "train", "metrics")
+
+
+def test_the_case_of_a_settings_name_does_not_matter(plugins):
+    draft = Draft.read(find("discogan", plugins), plugins)
+    draft.apply([Override("style_a", "blond", "--style_a blond"), Override("root", "x", "--root x")])
+    assert draft.check().dataset.settings["style_A"] == "blond"
+
+
+def test_another_data_set_keeps_the_settings_that_it_has(plugins):
+    draft = Draft.read(find("discogan", plugins), plugins)
+    given = {"root": "x", "dataset.name": "folder-domains", "domain_A": "cats"}
+    draft.apply([Override(key, value, f"-s {key}={value}") for key, value in given.items()])
+    dataset = draft.check().dataset
+    assert dataset.name == "folder-domains"
+    assert (dataset.settings["size"], dataset.settings["domain_A"], dataset.settings["root"]) == (64, "cats", "x")

@@ -31,8 +31,8 @@ SETTINGS: Mapping[str, list[Mapping[str, Any]]] = {
         {**TINY, "variant": "recongan", "norm": "instance", "upsample": "resize", "init": "normal02", "flip": True},
         {**TINY, "variant": "gan", "default_rate": None, "matched": "deep", "init": "default", "levels": 4},
         {
-            **{**TINY, "d_norm": "spectral", "w_r1": 1.0, "loss": "hinge", "update_interval": 0, "w_identity": 0.1},
-            **{"distance": "l1", "augment": True, "decay_over": 3, "norm": "none"},
+            **TINY, "d_norm": "spectral", "w_r1": 1.0, "loss": "hinge", "update_interval": 0, "w_identity": 0.1,
+            "distance": "l1", "augment": True, "decay_over": 3, "norm": "none",
         },
     ],
     "sddcgan": [{**SMALL, "dim": 4, "objective": name} for name in ("dcgan", "lsgan", "wgan", "wgan-gp")]

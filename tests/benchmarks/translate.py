@@ -85,8 +85,10 @@ def build(args: argparse.Namespace) -> tuple[Passes, Route]:
     return Passes(model.eval(), args.device, args.batch), Route((model.ways[0],), {1: ""})
 
 
-def measure(args: argparse.Namespace, place: Path) -> tuple[dict[str, list[float]], dict[str, float], int]:
-    """Seconds by contestant and block, the shares of the bare loop's parts, and the pictures in a batch."""
+def measure(
+    args: argparse.Namespace, place: Path
+) -> tuple[dict[str, list[float]], dict[str, list[float]], dict[str, float], int]:
+    """Seconds, and those of all cores, by contestant and block; the shares of the bare loop's parts; a batch."""
     folder = place / "in"
     write_pictures(folder, args.count, args.size, args.format, args.seed)
     passes, route = build(args)
@@ -96,20 +98,22 @@ def measure(args: argparse.Namespace, place: Path) -> tuple[dict[str, list[float
         ("imgen", lambda folder, out: through_imgen(passes, route, args.size, folder, out)),
     ]
     taken: dict[str, list[float]] = {name: [] for name, _ in contestants}
+    cores: dict[str, list[float]] = {name: [] for name, _ in contestants}
     for block in range(args.blocks + 1):
         for name, run in contestants:
             out = place / name
-            began = time.perf_counter()
+            began, busy = time.perf_counter(), time.process_time()
             run(folder, out)
             # The first block warms up.
             if block:
                 taken[name].append(time.perf_counter() - began)
+                cores[name].append(time.process_time() - busy)
             shutil.rmtree(out)
         if not block:
             bare.taken = dict.fromkeys(bare.taken, 0.0)
         contestants.reverse()
     whole = sum(bare.taken.values())
-    return taken, {name: seconds / whole for name, seconds in bare.taken.items()}, bare.batch
+    return taken, cores, {name: seconds / whole for name, seconds in bare.taken.items()}, bare.batch
 
 
 def main(argv: list[str] | None = None) -> float:
@@ -124,15 +128,21 @@ def main(argv: list[str] | None = None) -> float:
     if args.threads:
         torch.set_num_threads(args.threads)
     with tempfile.TemporaryDirectory() as place:
-        taken, shares, batch = measure(args, Path(place))
+        taken, cores, shares, batch = measure(args, Path(place))
     print(machine(args.seed), args.device, sep=", ")
     print(f"{args.count} {args.format} pictures of {args.size}x{args.size}, batches of {batch}, width {args.dim}")
     print("the bare loop's time: " + ", ".join(f"{name} {100 * share:.0f} %" for name, share in shares.items()))
     middle = {name: median(each) for name, each in taken.items()}
     table = [
-        (name, f"{args.count / middle[name]:,.0f}", f"{args.count / min(each):,.0f}") for name, each in taken.items()
+        (
+            name,
+            f"{args.count / middle[name]:,.0f}",
+            f"{args.count / min(each):,.0f}",
+            f"{1000 * median(cores[name]) / args.count:.2f}",
+        )
+        for name, each in taken.items()
     ]
-    print(rows(("", "pictures/s, median", "best"), table))
+    print(rows(("", "pictures/s, median", "best", "ms of cores a picture"), table))
     ratio = middle["bare loop"] / middle["imgen"]
     paired = median(one / other for one, other in zip(taken["bare loop"], taken["imgen"], strict=True))
     print(f"imgen is {ratio:.2f} times as fast (ratio of medians), {paired:.2f} (median of ratios)")

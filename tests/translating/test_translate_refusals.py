@@ -235,3 +235,17 @@ def test_an_animation_gives_its_first_picture(run, cli, here):
     assert said.status == 0 and said.out == "out/a.png\nout/sheet.png\n"
     assert said.lines == ["imgen: a.gif: is animated; only its first picture is translated"]
     assert np.asarray(Image.open(here / "out/a.png").convert("RGB")).max() < 10
+
+
+def test_a_failure_while_writing_leaves_the_old_file_whole(run, draw, cli, here, monkeypatch, tree):
+    draw("a.png"), draw("out/a.png", 1)
+    before = tree(here / "out")
+
+    def full(self, file, **settings):
+        file.write(b"part")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    said = cli("translate", run, "a.png", "--out", "out", "--overwrite")
+    assert said.status == 1 and len(said.lines) == 1 and "free some space" in said.err
+    assert tree(here / "out") == before
