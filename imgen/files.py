@@ -10,8 +10,11 @@ from typing import BinaryIO
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[BinaryIO]:
-    """A new file that takes the place of `path` once it is complete and on the disk; folders are made."""
+def replacing(path: str | Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
+    """A new file that takes the place of `path` once it is complete and on the disk; folders are made.
+
+    lasting: wait for the disk, so that a loss of power cannot undo it either; without it only a kill cannot.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.part")
@@ -19,7 +22,8 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
         with partial.open("xb+") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

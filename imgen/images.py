@@ -241,9 +241,9 @@ def save_png(image: Image.Image, path: str | Path) -> None:
 
 
 def save(image: Image.Image, path: str | Path) -> None:
-    """As its name's ending says, PNG, JPEG or WEBP: whole or not at all."""
+    """As its name's ending says, PNG, JPEG or WEBP: whole or not at all, as one of many, which can be made again."""
     format, settings = _WRITTEN[Path(path).suffix.lower()]
-    with replacing(path) as file:
+    with replacing(path, lasting=False) as file:
         image.save(file, format=format, **settings)
 
 

@@ -273,3 +273,39 @@ def test_what_was_written_is_no_input_of_the_next(run, draw, translate):
     draw("in/a.png")
     assert translate(run, "in", out="in/out") == ["a.png", "sheet.png"]
     assert translate(run, "in", "--overwrite", out="in/out") == ["a.png", "sheet.png"]
+
+
+def test_an_animation_fades_from_stage_to_stage_and_back():
+    from imgen.translating.engine import faded
+
+    row = np.stack([np.full((1, 2, 2), value, np.uint8) for value in (0, 90, 180, 7)])
+    frames = [np.asarray(frame) for frame in faded([row] * 3, 2, hold=2, fade=2)]
+    assert [int(frame[0, 0]) for frame in frames] == [0, 0, 30, 60, 90, 90, 120, 150, 180, 180, 120, 60]
+    assert frames[0].shape == (6, 6) and (frames[0][4:, 4:] == 255).all(), "three of four cells are filled"
+
+
+def test_a_long_translation_tells_how_far_it_is(run, draw, cli, monkeypatch):
+    from imgen.commands import progress
+
+    for n in range(5):
+        draw(f"in/{n}.png", n)
+    assert cli("translate", run, "in", "--out", "quick").lines == []
+    monkeypatch.setattr(progress, "_PAUSE", 0)
+    said = cli("translate", run, "in", "--batch", "2", "--out", "out")
+    assert [line.split(",")[0] for line in said.lines] == [f"translated {n} of 5" for n in (2, 4, 5)]
+    assert said.out.splitlines()[0] == "out/0.png"
+    assert cli("translate", run, "in", "--json", "--out", "o").status == 0
+
+
+def test_every_core_has_batches_of_its_own_where_there_are_many(run, draw, opened, translate, here):
+    import torch
+
+    threads = torch.get_num_threads()
+    shown = [draw(f"in/{n:03d}.png", n) for n in range(60)]
+    (here / "in/030.png").write_text("no picture")
+    paths = translate(run, "in", "--batch", "3", status=1)
+    assert paths == [*(f"{n:03d}.png" for n in range(60) if n != 30), "sheet.png"]
+    assert all((opened(f"out/{n:03d}.png") == 255 - shown[n]).all() for n in range(60) if n != 30)
+    sheet = opened("out/sheet.png")
+    assert all((sheet[18 * n : 18 * n + 16, :16] == shown[n]).all() for n in range(16))
+    assert torch.get_num_threads() == threads
