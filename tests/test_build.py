@@ -27,6 +27,14 @@ def test_first_weights_follow_from_the_seed(tiny):
     assert any(not torch.equal(first[name], other[name]) for name in first)
 
 
+def test_a_length_in_epochs_becomes_one_in_steps(tiny):
+    """24 pictures in pairs are 12 items, three batches of 4: two and a half passes are 8 batches, rounded."""
+    given = [Override("train.epochs", "2.5", "--epochs 2.5")]
+    made = build(recipes.load(str(tiny), given, installed()), installed())
+    assert (made.recipe.train.steps, made.recipe.train.epochs) == (8, 0)
+    assert built(tiny).recipe.train.steps == 4
+
+
 def test_batches_must_have_the_shapes_that_the_algorithm_expects(tiny, monkeypatch):
     factory = installed().registry("algorithms").get("sddcgan").load()
     monkeypatch.setattr(factory, "expects", {"images": "B 3 C H W"})

@@ -18,6 +18,7 @@ from imgen.data.drawn_domains import drawn_domains
 from imgen.data.identities import identities
 from imgen.data.pack import pack
 from imgen.data.shapes import shapes
+from imgen.model import Way
 from imgen.plugins import KINDS, Plugins, installed, load
 from imgen.registry import Entry
 from imgen.testing import check_algorithm, check_dataset, check_model, check_settings
@@ -31,8 +32,16 @@ SETTINGS: Mapping[str, list[Mapping[str, Any]]] = {
         {**TINY, "variant": "recongan", "norm": "instance", "upsample": "resize", "init": "normal02", "flip": True},
         {**TINY, "variant": "gan", "default_rate": None, "matched": "deep", "init": "default", "levels": 4},
         {
-            **TINY, "d_norm": "spectral", "w_r1": 1.0, "loss": "hinge", "update_interval": 0, "w_identity": 0.1,
-            "distance": "l1", "augment": True, "decay_over": 3, "norm": "none",
+            **TINY,
+            "d_norm": "spectral",
+            "w_r1": 1.0,
+            "loss": "hinge",
+            "update_interval": 0,
+            "w_identity": 0.1,
+            "distance": "l1",
+            "augment": True,
+            "decay_over": 3,
+            "norm": "none",
         },
     ],
     "sddcgan": [{**SMALL, "dim": 4, "objective": name} for name in ("dcgan", "lsgan", "wgan", "wgan-gp")]
@@ -85,7 +94,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-CHECKED_BESIDE: set[str] = set()
+CHECKED_BESIDE = {"pose-pairs", *(f"{kind}-domains" for kind in ("attribute", "folder", "aligned", "utkface", "edge"))}
 """Data sets that need files of a kind of their own: the tests of each have its contract check."""
 
 
@@ -96,15 +105,21 @@ def test_every_data_set_keeps_its_contract(folder, packed, k):
     if packed:
         root = str(folder / "pictures.safetensors")
         pack(identities(root=str(folder), size=16, k=1), folder / "pictures.safetensors")
+
+    def make(name):
+        return installed().registry("datasets").get(name).load()
+
     made = {
         "identities": lambda: identities(root=root, size=16, k=k),
-        "images": lambda: installed().registry("datasets").get("images").load()(root=root, size=16),
+        "images": lambda: make("images")(root=root, size=16),
         "shapes": lambda: shapes(identities=4, photos=3, size=16, k=k),
+        "solids": lambda: make("solids")(individuals=1, n_test=1, views=4, size=16),
+        "toy-modes": lambda: make("toy-modes")(points=20, n_test=10, size=32),
         "drawn-domains": lambda: drawn_domains(pictures=4, n_test=3, size=16),
     }
     assert set(made) | CHECKED_BESIDE == set(registered("datasets")), "a new data set joins here or in its own tests"
-    for make in made.values():
-        check_dataset(make())
+    for build in made.values():
+        check_dataset(build())
 
 
 @pytest.mark.parametrize(
@@ -518,6 +533,68 @@ def test_a_broken_model_fails(model, told):
     check_model(Pictures(data), data)
     with pytest.raises(AssertionError, match=told):
         check_model(model(data), data)
+
+
+class Swaps(nn.Module):
+    """A translator of pictures of two pixels by two; those below break one promise each."""
+
+    ways: ClassVar = [Way("x", "y"), Way("y", "x")]
+    multiple = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(1)
+
+    def translate(self, images, way):
+        return self.norm(images)
+
+
+class Normalises(Swaps):
+    def translate(self, images, way):
+        return images - images.mean(0)
+
+
+class Shrinks(Swaps):
+    def translate(self, images, way):
+        return images[:, :, 1:]
+
+
+class Forgets(Swaps):
+    def translate(self, images, way):
+        return images + torch.rand_like(images)
+
+
+class Learns(Swaps):
+    def translate(self, images, way):
+        self.norm.running_mean.add_(1)
+        return images
+
+
+class KnowsOthers(Swaps):
+    ways: ClassVar = [Way("cat", "dog")]
+
+
+class SaysTwice(Swaps):
+    ways: ClassVar = [Way("x", "y"), Way("x", "y")]
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (Normalises, "hangs on the others of its batch"),
+        (Shrinks, "sizes must be kept"),
+        (Forgets, "when asked again"),
+        (Learns, "changes the model's state"),
+        (KnowsOthers, r"starts from \['cat'\]"),
+        (SaysTwice, "twice"),
+    ],
+)
+def test_a_broken_translator_fails(model, told):
+    data = DataSpec(image=(1, 2, 2), domains=("x", "y"))
+    check_model(Swaps(), data)
+    check_model(Swaps(), DataSpec(image=(1, 2, 2)))
+    with pytest.raises(AssertionError, match=told):
+        check_model(model(), data)
 
 
 # ---- broken data sets ----

@@ -7,7 +7,6 @@ Source: Kim, Cha, Kim, Lee, Kim, Learning to Discover Cross-Domain Relations wit
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -23,8 +22,7 @@ from imgen.losses.penalty import r1
 from imgen.optim import adam
 from imgen.schedules import constant, linear
 from imgen_discogan.augment import jitter, mirror
-from imgen_discogan.modes import five_modes, nearest, ten_modes
-from imgen_discogan.modes_plot import plot
+from imgen_discogan.modes_plot import plots
 from imgen_discogan.networks import (
     CrossDomain,
     Discriminator,
@@ -244,7 +242,7 @@ class DiscoGan(Algorithm):
         Of points, one plot for each direction: where they went, in the colour of the mode they came from.
         """
         if self.data.vector:
-            return self._plots(batch)
+            return plots(self.model, batch, {"a": self.d_a, "b": self.d_b}, self.data.image[1])
         a, b = batch["a"][:8], batch["b"][:8]
         there, *back = self.model.ways
         columns = [a, ab := self.model.translate(a, there)]
@@ -253,17 +251,6 @@ class DiscoGan(Algorithm):
             columns += [b, ba := self.model.translate(b, back[0]), self.model.translate(ba, there)]
         rows = min(len(column) for column in columns)
         return torch.stack([column[:rows] for column in columns], dim=1)
-
-    def _plots(self, batch: Batch) -> Tensor:
-        domains = {"a": (batch["a"], five_modes(), self.d_a), "b": (batch["b"], ten_modes(), self.d_b)}
-        plots = []
-        for way, (source, target) in zip(self.model.ways, (("a", "b"), ("b", "a")), strict=False):
-            points, modes, _ = domains[source]
-            _, targets, judge = domains[target]
-            asked = judge and partial(_belief, judge)
-            came_from = nearest(points, modes.to(points.device))
-            plots.append(plot(self.model.translate(points, way), came_from, targets, asked, self.data.image[1]))
-        return torch.stack(plots)[None]
 
     def _inside(self, batch: Batch) -> tuple[Tensor, Tensor]:
         return (batch["a"], batch["b"]) if self.data.vector else (unit(batch["a"]), unit(batch["b"]))
@@ -291,12 +278,6 @@ class DiscoGan(Algorithm):
 
     def _seen(self, images: Tensor) -> Tensor:
         return jitter(images) if self.augment else images
-
-
-def _belief(judge: nn.Module, points: Tensor) -> Tensor:
-    """The probability of being real that a discriminator gives to points."""
-    score: Tensor = judge(points)[0]
-    return score.sigmoid().flatten()
 
 
 def _scores(told: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Any]:

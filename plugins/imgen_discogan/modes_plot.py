@@ -7,15 +7,19 @@ discriminator's value over the plane as ground. Source: the toy's figure in arXi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from torch import Tensor
+from torch import Tensor, nn
 
+from imgen.algorithm import Batch
 from imgen.images import to_float, to_tensor
+from imgen_discogan.modes import five_modes, nearest, ten_modes
+from imgen_discogan.networks import CrossDomain
 
 COLOURS = (
     *((214, 69, 65), (31, 119, 190), (35, 155, 86), (240, 150, 25), (130, 80, 185)),
@@ -69,6 +73,27 @@ def plot(
         for x, y in pixels(targets):
             _cross(draw, x, y, arm * unit, round(width * unit), colour)
     return to_float(to_tensor(image.resize((size, size), Image.Resampling.BOX)))
+
+
+def plots(model: CrossDomain, batch: Batch, judges: Mapping[str, nn.Module | None], size: int) -> Tensor:
+    """A plot for each direction of a model of points, side by side: (1, directions, 3, size, size).
+
+    judges: the discriminator of each domain, where there is one.
+    """
+    modes = {"a": five_modes(), "b": ten_modes()}
+    drawn = []
+    for way, (source, target) in zip(model.ways, (("a", "b"), ("b", "a")), strict=False):
+        points, judge = batch[source], judges[target]
+        came_from = nearest(points, modes[source].to(points.device))
+        asked = judge and partial(_belief, judge)
+        drawn.append(plot(model.translate(points, way), came_from, modes[target], asked, size))
+    return torch.stack(drawn)[None]
+
+
+def _belief(judge: nn.Module, points: Tensor) -> Tensor:
+    """The probability of being real that a discriminator gives to points."""
+    score: Tensor = judge(points)[0]
+    return score.sigmoid().flatten()
 
 
 def window(targets: Tensor) -> tuple[tuple[float, float], float]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, smooth_l1_loss
 
 from imgen.binding import Count
+from imgen.data.spec import fetch
 from imgen.data.views import Views
 from imgen.errors import DataError
 from imgen.images import to_float
@@ -155,7 +156,7 @@ def learn(column: Tensor | Column, azimuth: Tensor, steps: int, seed: int, devic
     """
     generator = torch.Generator().manual_seed(seed)
     rows = torch.randperm(int(column.shape[0]), generator=generator)[:_MOST]
-    seen = torch.cat([look(to_float(_fetch(column, some))) for some in rows.split(_CHUNK)]).to(device)
+    seen = torch.cat([look(to_float(fetch(column, some.numpy()))) for some in rows.split(_CHUNK)]).to(device)
     wanted = (azimuth[rows] / FARTHEST).to(device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -182,10 +183,6 @@ def _varied(seen: Tensor, generator: torch.Generator) -> Tensor:
     noise = (0.04 * torch.randn(seen.shape, generator=generator)).to(seen.device)
     down, right = torch.randint(-1, 2, (2,), generator=generator).tolist()
     return torch.roll(seen, (down, right), (2, 3)) * gain + lift + noise
-
-
-def _fetch(column: Tensor | Column, rows: Tensor) -> Tensor:
-    return column[rows] if isinstance(column, Tensor) else column.fetch(rows.numpy())
 
 
 def _true(dataset: Views, name: str, pictures: int) -> Tensor:

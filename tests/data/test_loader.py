@@ -74,6 +74,19 @@ def test_a_batch_may_span_epochs_and_be_larger_than_the_data():
     assert Counter(seen.tolist()) == {0: 8, 1: 8, 2: 8}
 
 
+def test_unpaired_columns_walk_through_epochs_of_their_own():
+    """Each shows all of its rows once before any of them again, in an order that is no other column's."""
+    columns = {"a": torch.arange(6), "b": torch.arange(9)}
+    dataset = SimpleNamespace(spec=DataSpec(image=(1, 1, 1), domains=("x", "y")), columns=columns, unpaired=True)
+    made = loader(dataset, batch=3)
+    seen = {name: torch.cat([made.batch(step)[name] for step in range(6)]).tolist() for name in "ab"}
+    assert sorted(seen["a"][:6]) == sorted(seen["a"][6:12]) == list(range(6))
+    assert sorted(seen["b"][:9]) == sorted(seen["b"][9:]) == list(range(9))
+    alike = SimpleNamespace(**{**vars(dataset), "columns": {"a": torch.arange(9), "b": torch.arange(9)}})
+    batches = [loader(alike).batch(step) for step in range(4)]
+    assert any(not torch.equal(batch["a"], batch["b"]) for batch in batches), "nothing pairs the columns"
+
+
 def test_columns_stay_together():
     batch = loader().batch(3)
     assert torch.equal(batch["square"], batch["n"] ** 2)

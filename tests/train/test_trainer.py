@@ -5,10 +5,12 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from imgen import images
 from imgen.errors import Diverged, RecipeError, WeightsError
 from imgen.model import read_model
 from imgen.train import checkpoint
@@ -237,6 +239,26 @@ def test_a_letter_is_one_size_wherever_it_stands():
         check_batch(batch, {"a": "B C", "b": "B C"}, "It")
     with pytest.raises(RecipeError, match="expects batches with 'c', but this data set gives a, b"):
         check_batch(batch, {"c": "B"}, "It")
+
+
+def test_dots_leave_open_what_follows():
+    check_batch({"a": torch.zeros(2, 3), "b": torch.zeros(2, 3, 4, 4)}, {"a": "B ...", "b": "B ..."}, "It")
+    with pytest.raises(RecipeError, match="expects 'b'"):
+        check_batch({"a": torch.zeros(2, 3), "b": torch.zeros(3, 3)}, {"a": "B ...", "b": "B ..."}, "It")
+
+
+def test_previews_show_what_is_held_out(trainer, game, monkeypatch):
+    held = torch.full((3, 3, 4, 4), 200, dtype=torch.uint8)
+    plain = trainer("other").dataset
+    dataset = SimpleNamespace(spec=plain.spec, columns=plain.columns, test={"images": held})
+    made, shown = trainer(dataset=dataset, preview_every=4), []
+    look = type(made.algorithm).preview
+    monkeypatch.setattr(type(made.algorithm), "preview", lambda self, batch: shown.append(batch) or look(self, batch))
+    fit(made)
+    assert len(shown) == 2
+    for batch in shown:
+        assert torch.equal(batch["images"], images.to_float(held))
+        assert len(batch["number"]) == 4, "what has none held out is shown as it was learnt from"
 
 
 def test_channels_last_changes_no_value_and_is_kept_when_resumed(trainer, game):
