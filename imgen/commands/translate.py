@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from imgen.translating.outputs import Job
     from imgen.translating.ways import Asked, Route
 
+_ROOT = Path("translations")
 _ROWS = 16  # of a sheet
 
 
@@ -61,7 +62,7 @@ def translate(found: Plugins, words: tuple[str, ...], **options: Any) -> int:
     MODEL is a run folder or a model.safetensors; left out, it is the newest run that can do what is asked. INPUT is
     any number of pictures, folders (with all below them), zips or quoted patterns, or - for paths on standard input,
     one a line; left out, it is the pictures that the run held out for tests. Names, and what lies below a folder,
-    are kept in the folder --out, by default translations/MODEL-STYLE.
+    are kept in the folder --out; by default that is translations/MODEL-STYLE, or MODEL-STYLE-2 if it is there.
 
     Without styles, the model's first translation is done. Styles may be shortened, as in --style_A blond --style_B
     black; "not male" is the lack of male. A picture's transparency is kept (JPEG and --format jpg: as PNG), while the
@@ -72,8 +73,9 @@ def translate(found: Plugins, words: tuple[str, ...], **options: Any) -> int:
     model, inputs = _split(words)
     weights, config, route = _model(model, asked, options, found)
     run = _run_of(weights)
-    out = options["out"] or Path("translations") / _name(run, config, route)
-    items = _items(inputs, out, run, config, route, asked, found)[: options["count"]]
+    out = options["out"] or _folder(_name(run, config, route), options["overwrite"])
+    # What was translated earlier is no input, whichever of the folders it is in.
+    items = _items(inputs, options["out"] or _ROOT, run, config, route, found)[: options["count"]]
     jobs, further, folder = _plan(items, out, route, options)
     outcome, sheets = _translate(jobs, further, folder, weights, route, place, options, found)
     paths = [*map(str, outcome.written), *map(str, sheets)]
@@ -169,7 +171,6 @@ def _items(
     run: Path | None,
     config: ModelConfig,
     route: Route,
-    asked: Asked,
     found: Plugins,
 ) -> list[Item]:
     from imgen.build import dataset_of
@@ -261,6 +262,15 @@ def _run_of(weights: Path) -> Path | None:
     from imgen.train import run
 
     return next((folder for folder in weights.absolute().parents[:3] if run.is_run(folder)), None)
+
+
+def _folder(name: str, overwrite: bool) -> Path:
+    """A folder of that name that is not there yet, or the very one where its files may be replaced."""
+    folder, number = _ROOT / name, 1
+    while folder.exists() and not overwrite:
+        number += 1
+        folder = folder.with_name(f"{name}-{number}")
+    return folder
 
 
 def _name(run: Path | None, config: ModelConfig, route: Route) -> str:

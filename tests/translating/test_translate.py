@@ -275,6 +275,19 @@ def test_what_was_written_is_no_input_of_the_next(run, draw, translate):
     assert translate(run, "in", "--overwrite", out="in/out") == ["a.png", "sheet.png"]
 
 
+def test_without_out_every_translation_has_a_folder_of_its_own(run, draw, cli, here):
+    shown = draw("a.png")
+    for _ in range(2):
+        assert cli("translate", run).status == 0
+    said = cli("translate", run, ".", "--no-sheet")
+    assert said.out == "translations/fruit-0001-pears-3/a.png\n", "earlier translations are no input"
+    assert (np.asarray(Image.open(here / said.out.strip())) == 255 - shown).all()
+    folders = sorted(path.name for path in (here / "translations").iterdir())
+    assert folders == ["fruit-0001-pears", "fruit-0001-pears-2", "fruit-0001-pears-3"]
+    assert cli("translate", run, "--overwrite").status == 0
+    assert len(list((here / "translations").iterdir())) == 3
+
+
 def test_an_animation_fades_from_stage_to_stage_and_back():
     from imgen.translating.engine import faded
 
