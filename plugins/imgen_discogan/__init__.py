@@ -19,15 +19,15 @@ def register_algorithms(register: Register) -> None:
 @hookimpl
 def register_datasets(register: Register) -> None:
     """The sets of its experiments that no other paper has."""
-    register("imgen_discogan.modes:toy_modes", name="toy-modes")
-    register("imgen_discogan.poses:pose_pairs", name="pose-pairs")
+    register("imgen_discogan.toy.modes:toy_modes", name="toy-modes")
+    register("imgen_discogan.poses.pairs:pose_pairs", name="pose-pairs")
 
 
 @hookimpl
 def register_metrics(register: Register) -> None:
     """What its experiments are measured by."""
-    register("imgen_discogan.modes_metric:toy_modes", name="toy-modes")
-    register("imgen_discogan.pose_metric:pose", name="pose")
+    register("imgen_discogan.toy.metric:toy_modes", name="toy-modes")
+    register("imgen_discogan.poses.metric:pose", name="pose")
 
 
 @hookimpl

@@ -22,7 +22,6 @@ from imgen.losses.penalty import r1
 from imgen.optim import adam
 from imgen.schedules import constant, linear
 from imgen_discogan.augment import jitter, mirror
-from imgen_discogan.modes_plot import plots
 from imgen_discogan.networks import (
     CrossDomain,
     Discriminator,
@@ -37,6 +36,7 @@ from imgen_discogan.networks import (
     unit,
 )
 from imgen_discogan.old_flags import OLD_FLAGS
+from imgen_discogan.toy.plot import plots
 
 Beta = Annotated[float, Ge(0), Le(0.9999)]
 Played = tuple[Losses, Mapping[str, Tensor]]

@@ -13,9 +13,9 @@ from imgen.binding import check, settings_of
 from imgen.errors import DataError
 from imgen.model import Way
 from imgen.testing.datasets import check_dataset
-from imgen_discogan.modes import Modes, five_modes, nearest, ten_modes, toy_modes
-from imgen_discogan.modes_metric import collisions, coverage, quality
-from imgen_discogan.modes_metric import toy_modes as metric
+from imgen_discogan.toy.metric import collisions, coverage, quality
+from imgen_discogan.toy.metric import toy_modes as metric
+from imgen_discogan.toy.modes import Modes, five_modes, nearest, ten_modes, toy_modes
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from imgen_discogan.modes import five_modes, ten_modes
-from imgen_discogan.modes_plot import COLOURS, plot, window
+from imgen_discogan.toy.modes import five_modes, ten_modes
+from imgen_discogan.toy.plot import COLOURS, plot, window
 
 
 def colour_at(picture: Tensor, place: Tensor, targets: Tensor) -> list[int]:

@@ -17,7 +17,7 @@ from imgen.errors import DataError
 from imgen.images import to_float
 from imgen.metrics import Evaluation
 from imgen.model import Way
-from imgen_discogan.pose_metric import (
+from imgen_discogan.poses.metric import (
     Reader,
     agreement,
     entropy,

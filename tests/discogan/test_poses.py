@@ -12,7 +12,7 @@ from PIL import Image
 
 from imgen.errors import DataError
 from imgen.testing.datasets import check_dataset
-from imgen_discogan.poses import pose_pairs
+from imgen_discogan.poses.pairs import pose_pairs
 
 DEGREES = [75, 60, 45, 30, 15, 0, -15, -30, -45, -60, -75]
 

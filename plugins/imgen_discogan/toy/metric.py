@@ -12,7 +12,7 @@ from torch import Tensor
 from imgen.binding import Count
 from imgen.errors import DataError
 from imgen.metrics.translation import rows_of, translate, translated, way_between
-from imgen_discogan.modes import Modes, distances, nearest
+from imgen_discogan.toy.modes import Modes, distances, nearest
 
 if TYPE_CHECKING:
     from imgen.metrics import Evaluation

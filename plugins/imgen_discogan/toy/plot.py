@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from imgen.algorithm import Batch
 from imgen.images import to_float, to_tensor
-from imgen_discogan.modes import five_modes, nearest, ten_modes
 from imgen_discogan.networks import CrossDomain
+from imgen_discogan.toy.modes import five_modes, nearest, ten_modes
 
 COLOURS = (
     *((214, 69, 65), (31, 119, 190), (35, 155, 86), (240, 150, 25), (130, 80, 185)),

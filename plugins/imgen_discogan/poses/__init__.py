@@ -1,0 +1,1 @@
+"""Pose pairing: the views of one kind of thing in another."""
