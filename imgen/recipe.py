@@ -10,6 +10,7 @@ from typing import Any
 
 from imgen import binding
 from imgen.errors import ImgenError, RecipeError, near_miss
+from imgen.overrides import Override, spelt_out
 from imgen.plugins import Plugins
 from imgen.registry import singular
 from imgen.train_settings import TrainSettings
@@ -83,15 +84,6 @@ def find(reference: str, plugins: Plugins) -> Path:
     return Path(str(recipes.get(reference).factory))
 
 
-@dataclass(frozen=True)
-class Override:
-    """A setting given on the command line: its dotted key, its value as text, and how it was written."""
-
-    key: str
-    value: str
-    written: str
-
-
 class Draft:
     """A recipe as written, with overrides applied, before it is checked."""
 
@@ -141,27 +133,13 @@ class Draft:
 
     def _spelt_out(self, override: Override) -> list[Override]:
         """An override under our own names, where it is spelt as in another program."""
-        key = override.key.replace("-", "_") if "." not in override.key else override.key
-        meant: str | Mapping[str, Mapping[str, str]] | None
-        meant = getattr(self._factory("algorithm"), "spellings", {}).get(key)
-        if meant is None or any(key in settings for settings in self.settings().values()):
-            return [dataclasses.replace(override, key=key)]
-        if isinstance(meant, str):
-            meant = {override.value: {meant: override.value}}
-        values = {_plain(value): settings for value, settings in meant.items()}
-        if _plain(override.value) not in values:
-            raise RecipeError(f"there is no {key} '{override.value}'{near_miss(override.value, meant)}")
-        spelt = []
-        for name, value in values[_plain(override.value)].items():
-            if name.startswith("run."):
-                self._ask(name.removeprefix("run."), value)
-            else:
-                spelt.append(Override(name, value, override.written))
-        return spelt
-
-    def _ask(self, what: str, value: str) -> None:
-        if self.asked.setdefault(what, value) != value:
-            raise RecipeError(f"the {what} is '{self.asked[what]}' already; a run has one, so give one")
+        known = {name for settings in self.settings().values() for name in settings}
+        spelt = spelt_out(override, getattr(self._factory("algorithm"), "spellings", {}), known)
+        for each in spelt:
+            what = each.key.removeprefix("run.")
+            if what != each.key and self.asked.setdefault(what, each.value) != each.value:
+                raise RecipeError(f"--{what} is '{self.asked[what]}' already, so it cannot be '{each.value}'; give one")
+        return [each for each in spelt if not each.key.startswith("run.")]
 
     def _put(self, section: str, setting: str, override: Override) -> None:
         part = self.content.get(section)
@@ -289,10 +267,6 @@ def load(reference: str, overrides: Sequence[Override], plugins: Plugins) -> Rec
     draft = Draft.read(find(reference, plugins), plugins)
     draft.apply(overrides)
     return draft.check()
-
-
-def _plain(value: str) -> str:
-    return value.casefold().replace("-", "_")
 
 
 def _flat(content: Any, prefix: str = "") -> dict[str, Any]:

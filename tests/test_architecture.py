@@ -20,7 +20,7 @@ LAYERS = (
     {"imgen", "errors", "files"},
     {"losses", "nn", "optim", "schedules", "images", "binding", "dist", "yaml_lines", "names"},
     {"registry", "model", "data", "hookspecs"},
-    {"recipe", "plugins", "algorithm", "builtin", "sampling", "translating", "train_settings"},
+    {"recipe", "overrides", "plugins", "algorithm", "builtin", "sampling", "translating", "train_settings"},
     {"train", "metrics", "build", "card"},
     {"commands", "testing"},
     {"cli"},

@@ -12,8 +12,8 @@ from imgen import recipe as recipes
 from imgen.build import Built, build, load_model
 from imgen.errors import RecipeError, WeightsError
 from imgen.model import write_model
+from imgen.overrides import Override
 from imgen.plugins import installed
-from imgen.recipe import Override
 
 
 def built(tiny: Path, seed: int = 0) -> Built:

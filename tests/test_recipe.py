@@ -9,7 +9,8 @@ import pytest
 
 from imgen import recipe as recipes
 from imgen.errors import RecipeError
-from imgen.recipe import Draft, Override, differences, find, load
+from imgen.overrides import Override
+from imgen.recipe import Draft, differences, find, load
 from imgen.train_settings import MAY_CHANGE, TrainSettings
 
 

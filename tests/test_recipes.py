@@ -14,7 +14,8 @@ import pytest
 
 import imgen
 from imgen.binding import settings_of
-from imgen.recipe import Override, load
+from imgen.overrides import Override
+from imgen.recipe import load
 from imgen.train.estimate import estimate
 
 ROOT = Path(__file__).parents[1]

@@ -14,8 +14,9 @@ from imgen.errors import ImgenError
 
 if TYPE_CHECKING:
     from imgen.build import Built
+    from imgen.overrides import Override
     from imgen.plugins import Plugins
-    from imgen.recipe import Draft, Override, Recipe
+    from imgen.recipe import Draft, Recipe
     from imgen.train.listeners import Console
     from imgen.train.signals import StopSignals
 
@@ -169,7 +170,7 @@ def _report(dataset: Any) -> list[str]:
 
 
 def _overrides(ctx: click.Context, options: dict[str, Any], rest: tuple[str, ...]) -> list[Override]:
-    from imgen.recipe import Override
+    from imgen.overrides import Override
 
     given = []
     for text in options["settings"]:

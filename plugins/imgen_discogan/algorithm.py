@@ -133,12 +133,7 @@ class DiscoGan(Algorithm):
         augment: bool = False,
     ) -> None:
         super().__init__()
-        if update_interval == 1:
-            raise ValueError("with update_interval 1 the generators never move; take 2 or more, or 0 for both at once")
-        if w_r1 and d_norm == "batch":
-            raise ValueError("a gradient penalty needs d_norm instance, spectral or none: batch mixes the pictures")
-        if data.vector and (flip or augment):
-            raise ValueError("flip and augment are for pictures, and the items of this data set are vectors")
+        _check(data, update_interval, bool(w_r1) and d_norm == "batch", flip or augment)
         self.data, self.variant, self.loss = data, variant, loss or logistic()
         self.w_judge, self.w_adv, self.w_fm, self.w_rec = w_judge, w_adv, w_fm, w_rec
         self.w_identity, self.w_r1 = w_identity, w_r1
@@ -278,6 +273,15 @@ class DiscoGan(Algorithm):
 
     def _seen(self, images: Tensor) -> Tensor:
         return jitter(images) if self.augment else images
+
+
+def _check(data: DataSpec, update_interval: int, mixes_penalised: bool, changes_pictures: bool) -> None:
+    if update_interval == 1:
+        raise ValueError("with update_interval 1 the generators never move; take 2 or more, or 0 for both at once")
+    if mixes_penalised:
+        raise ValueError("a gradient penalty needs d_norm instance, spectral or none: batch mixes the pictures")
+    if data.vector and changes_pictures:
+        raise ValueError("flip and augment are for pictures, and the items of this data set are vectors")
 
 
 def _scores(told: Sequence[tuple[Tensor, Tensor]]) -> dict[str, Any]:

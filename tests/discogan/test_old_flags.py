@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from imgen.errors import RecipeError
-from imgen.recipe import Draft, Override, find
+from imgen.overrides import Override
+from imgen.recipe import Draft, find
 
 
 def recipe(plugins, name="discogan", **flags):
@@ -85,7 +86,7 @@ def test_an_unknown_task_is_told(plugins):
 
 
 def test_two_places_for_one_run_are_refused(plugins):
-    with pytest.raises(RecipeError, match="--model_path y: the out is 'x' already"):
+    with pytest.raises(RecipeError, match="--model_path y: --out is 'x' already"):
         recipe(plugins, result_path="x", model_path="y", root="somewhere", style_A="male")
 
 
