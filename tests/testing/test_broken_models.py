@@ -1,0 +1,157 @@
+"""The check of models fails for what breaks each of their promises."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pytest
+import torch
+from torch import nn
+
+from imgen import DataSpec
+from imgen.model import Way
+from imgen.testing import check_model
+
+
+class Pictures(nn.Module):
+    """Makes pictures of two pixels by two.
+
+    Settings:
+        spread: how far pictures are from grey
+    """
+
+    codes: ClassVar = {"latent": 2}
+
+    def __init__(self, data: DataSpec, *, spread: float = 1.0) -> None:
+        super().__init__()
+        self.spread = spread
+        self.layer = nn.Linear(2, 4)
+
+    def draw(self, code, n, generator=None):
+        return torch.randn(n, 2, generator=generator, device=next(self.parameters()).device)
+
+    def forward(self, z):
+        return (self.spread * self.layer(z)).tanh().view(-1, 1, 2, 2)
+
+
+class FixedDraw(Pictures):
+    def draw(self, code, n, generator=None):
+        return torch.zeros(n, 2)
+
+
+class DeafDraw(Pictures):
+    def draw(self, code, n, generator=None):
+        return torch.randn(n, 2)
+
+
+class WideDraw(Pictures):
+    def draw(self, code, n, generator=None):
+        return torch.randn(n, 3, generator=generator)
+
+
+class WrongSize(Pictures):
+    def forward(self, z):
+        return super().forward(z).flatten(1)
+
+
+class LooksAround(Pictures):
+    def forward(self, z):
+        made = super().forward(z)
+        return made - made.mean(0)
+
+
+class IsRestless(Pictures):
+    def forward(self, z):
+        return super().forward(z + torch.randn_like(z))
+
+
+class HasNoCodes(Pictures):
+    codes: ClassVar = {}
+
+
+class GivesNaN(Pictures):
+    def forward(self, z):
+        return super().forward(z) / 0
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (FixedDraw, "whatever the generator"),
+        (DeafDraw, "the same for the same generator"),
+        (WideDraw, r"must give \(16, 2\)"),
+        (WrongSize, "pictures"),
+        (LooksAround, "hangs on the others"),
+        (IsRestless, "asked again"),
+        (HasNoCodes, "`codes` is"),
+        (GivesNaN, "finite"),
+        (lambda data: nn.Linear(2, 4), "a Generator has"),
+    ],
+)
+def test_a_broken_model_fails(model, told):
+    data = DataSpec(image=(1, 2, 2))
+    check_model(Pictures(data), data)
+    with pytest.raises(AssertionError, match=told):
+        check_model(model(data), data)
+
+
+class Swaps(nn.Module):
+    """A translator of pictures of two pixels by two; those below break one promise each."""
+
+    ways: ClassVar = [Way("x", "y"), Way("y", "x")]
+    multiple = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(1)
+
+    def translate(self, images, way):
+        return self.norm(images)
+
+
+class Normalises(Swaps):
+    def translate(self, images, way):
+        return images - images.mean(0)
+
+
+class Shrinks(Swaps):
+    def translate(self, images, way):
+        return images[:, :, 1:]
+
+
+class Forgets(Swaps):
+    def translate(self, images, way):
+        return images + torch.rand_like(images)
+
+
+class Learns(Swaps):
+    def translate(self, images, way):
+        self.norm.running_mean.add_(1)
+        return images
+
+
+class KnowsOthers(Swaps):
+    ways: ClassVar = [Way("cat", "dog")]
+
+
+class SaysTwice(Swaps):
+    ways: ClassVar = [Way("x", "y"), Way("x", "y")]
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (Normalises, "hangs on the others of its batch"),
+        (Shrinks, "sizes must be kept"),
+        (Forgets, "when asked again"),
+        (Learns, "changes the model's state"),
+        (KnowsOthers, r"starts from \['cat'\]"),
+        (SaysTwice, "twice"),
+    ],
+)
+def test_a_broken_translator_fails(model, told):
+    data = DataSpec(image=(1, 2, 2), domains=("x", "y"))
+    check_model(Swaps(), data)
+    check_model(Swaps(), DataSpec(image=(1, 2, 2)))
+    with pytest.raises(AssertionError, match=told):
+        check_model(model(), data)
