@@ -116,6 +116,13 @@ class Algorithm(nn.Module):
         """Players that start afresh at this step: each of their networks has a `reset_parameters()`."""
         return ()
 
+    def settle(self, batch: Batch) -> None:
+        """Show the model, in training mode, real inputs as it will be given them: for batch norm's statistics.
+
+        Called with a few batches before the model is looked at or ships. Models without batch norm, and those whose
+        statistics need no care, do without it.
+        """
+
     def preview(self, batch: Batch) -> Tensor:
         """Pictures to show, (rows, columns, C, H, W) in [-1, 1]; what rows and columns mean is said by the override."""
         raise NotImplementedError

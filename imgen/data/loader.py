@@ -95,6 +95,12 @@ class Loader:
             self._coming.pop(passed).cancel()
         return {name: tensor.to(self.device, non_blocking=True) for name, tensor in fetched.items()}
 
+    def peek(self, step: int) -> dict[str, Tensor]:
+        """The batch of a step, out of turn: what is fetched ahead stays."""
+        if self.resident:
+            return self.batch(step)
+        return {name: tensor.to(self.device) for name, tensor in self._fetch(self.rows(step)).items()}
+
     def close(self) -> None:
         """Stop fetching."""
         self._conductor.shutdown(wait=False, cancel_futures=True)

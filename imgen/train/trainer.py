@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from imgen import dist, images
 from imgen.algorithm import Algorithm
@@ -23,6 +24,7 @@ from imgen.train.ema import Averaged
 from imgen.train.events import Evaluated, Event, Finished, Listener, Logged, Previewed, Saved, Started
 from imgen.train.meters import Meters
 from imgen.train.play import House, restart, take_seats
+from imgen.train.shipping import shipping
 from imgen.train.signals import StopSignals
 from imgen.train_settings import TrainSettings
 
@@ -161,7 +163,7 @@ class Trainer:
     def _preview(self) -> None:
         batch = self._first_batch()
         seed_noise(mix(self.settings.seed, -2, 0), self.device)
-        with self.averaged.swapped():
+        with self._shipping():
             sheet = images.sheet(self.algorithm.preview(batch).float().cpu())
         path = self.run / "previews" / f"step-{self.step:08d}.png"
         if dist.rank() == 0:
@@ -225,18 +227,22 @@ class Trainer:
 
     def _finish(self, seconds: float) -> None:
         """Metrics first and the weights file last: its presence says that the run is complete."""
-        self.loader.close()
         if dist.rank() == 0:
             for name, metric in self.metrics.items():
                 seed_noise(mix(self.settings.seed, -3, 0), self.device)
-                with self.averaged.swapped() as model:
+                with self._shipping() as model:
                     evaluation = Evaluation(
                         model=model, dataset=self.dataset, device=self.device, seed=self.settings.seed
                     )
                     self._tell(Evaluated(self.step, name, metric(evaluation)))
             path = self.run / "model.safetensors"
-            write_model(path, self._config(), self.averaged.state_dict())
+            with self._shipping() as model:
+                write_model(path, self._config(), model.state_dict())
             self._tell(Finished(self.step, path, seconds))
+        self.loader.close()
+
+    def _shipping(self) -> AbstractContextManager[nn.Module]:
+        return shipping(self.algorithm, self.averaged, lambda step: _as_floats(self.loader.peek(step)))
 
     def _tell(self, event: Event) -> None:
         for listener in self.listeners:

@@ -218,7 +218,8 @@ class DiscoGan(Algorithm):
         shown = {}
         rec = torch.zeros((), device=a.device)
         if self.variant != "gan":
-            rec = shown["rec_a"] = self.distance(ba(fake_b, follow=False), a)
+            # The way back of `recongan` meets nothing but translations: its statistics have to follow those.
+            rec = shown["rec_a"] = self.distance(ba(fake_b, follow=self.d_a is None), a)
         if self.d_a is not None:
             fake_a = ba(b)
             adv_a, fm_a = self._fool(self.d_a, a, fake_a)
@@ -230,6 +231,12 @@ class DiscoGan(Algorithm):
             rec, shown["still"] = rec + self.w_identity * still, still
         loss = self.w_game * (self.w_adv * adv + self.w_fm * fm) + self.w_cycle * rec
         return {"g": loss}, {**shown, "adv": adv, "fm": fm, "share": self.w_cycle.clone()}
+
+    def settle(self, batch: Batch) -> None:
+        """Real pictures of either domain; `recongan`'s way back is only ever given translations."""
+        a, b = self._inside(batch)
+        made = self.model.ab(a)
+        self.model.ba(made if self.variant == "recongan" else b)
 
     def preview(self, batch: Batch) -> Tensor:
         """A row for each of eight pictures of either domain: A, AB, ABA, then B, BA, BAB.
