@@ -21,11 +21,11 @@ tags: [imgen, gan, {algorithm}]
 
 {summary}
 
-![Preview: fixed latents, averaged weights]({preview})
+![Preview: the same inputs throughout, the weights that ship]({preview})
 
 ## Use
 ```
-imgen sample model.safetensors
+{use}
 ```
 
 ## Data
@@ -76,15 +76,27 @@ class Card:
         previews = sorted(path.name for path in (self.folder / "previews").glob("*.png"))
         preview = self._preview or (f"previews/{previews[-1]}" if previews else "")
         items = f"{train.batch} items" + (f" of {self.config.data.group}" if self.config.data.group > 1 else "")
+        items += " of each domain" if self.config.data.domains else ""
         head = "## Metrics\n| metric | value of | |\n| --- | --- | --- |\n"
         text = _TEXT.format(
             algorithm=self.recipe.algorithm.name,
             title=self.recipe.title,
             summary=f"Trained with imgen's `{self.recipe.algorithm.name}` (plugin {self.config.plugin}).",
             preview=preview,
+            use=self._use(),
             about=self.config.data.about or "Not described by its data set.",
             training=f"{step:,} steps of {items}, seed {train.seed}, on {self._device}.",
             metrics=f"{head}{self._metrics}\n" if self._metrics else "",
             recipe=self.recipe.to_yaml(),
         )
         return text if preview else "\n".join(line for line in text.splitlines() if not line.startswith("![")) + "\n"
+
+    def _use(self) -> str:
+        """The command that uses the model."""
+        data = self.config.data
+        if data.vector:
+            return "imgen info model.safetensors"
+        if data.domains:
+            first, second = data.domains
+            return f'imgen translate model.safetensors PICTURES --style_A "{first}" --style_B "{second}"'
+        return "imgen sample model.safetensors"

@@ -39,6 +39,14 @@ def test_it_says_what_was_trained_on_whose_pictures_and_how(card):
     assert str(card.folder) not in text
 
 
+def test_a_translator_is_used_by_translating(card):
+    data = DataSpec(image=(3, 8, 8), domains=("Blond_Hair", "not Male"))
+    card.config = ModelConfig(name="made", settings={}, data=data, plugin="some-plugin 2.0")
+    text = finish(card)
+    assert 'imgen translate model.safetensors PICTURES --style_A "Blond_Hair" --style_B "not Male"' in text
+    assert "16 items of each domain, seed 7" in text and "imgen sample" not in text
+
+
 def test_metrics_and_the_last_preview_are_shown(card):
     sheet = Image.new("RGB", (2, 2))
     text = finish(
