@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from imgen.binding import Count
+from imgen.data.spec import fetch
 from imgen.errors import DataError
 from imgen.images import to_float
 from imgen.metrics import pixels
@@ -70,7 +71,7 @@ def held_out(evaluation: Evaluation, domain: str, n: int) -> Tensor:
         name = evaluation.dataset.spec.domains["ab".index(domain)]
         raise DataError(f"the data set holds nothing of '{name}' out, and a measurement needs items held out")
     rows = rows_of(int(column.shape[0]), n)
-    items = column[torch.from_numpy(rows)] if isinstance(column, Tensor) else column.fetch(rows)
+    items = fetch(column, rows)
     return to_float(items) if items.dtype == torch.uint8 else items.float()
 
 

@@ -62,6 +62,15 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
+class Unmeasured:
+    """A metric does not fit this model or its data; reason: why."""
+
+    step: int
+    metric: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Finished:
     """The run is complete and its weights file written; seconds: how long this process trained."""
 
@@ -70,7 +79,7 @@ class Finished:
     seconds: float
 
 
-Event = Started | Logged | Previewed | Saved | Evaluated | Finished
+Event = Started | Logged | Previewed | Saved | Evaluated | Unmeasured | Finished
 Listener = Callable[[Event], None]
 
 

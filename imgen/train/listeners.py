@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from imgen.data.pictures import progress
-from imgen.train.events import Evaluated, Event, Finished, Logged, Previewed, Saved, Started
+from imgen.train.events import Evaluated, Event, Finished, Logged, Previewed, Saved, Started, Unmeasured
 
 
 class Console:
@@ -48,6 +48,9 @@ class Console:
                 self._log(event)
             case Evaluated():
                 self.say(f"{event.metric}: " + "  ".join(f"{name} {v:.4g}" for name, v in event.values.items()))
+            case Unmeasured():
+                reason = event.reason.removeprefix(f"{event.metric}: ")
+                self.say(f"{event.metric}: not measured: {reason}")
             case Saved() if self._progress is None:
                 self.say(f"step {event.step:,}: saved")
             case Finished():

@@ -16,19 +16,20 @@ from imgen import dist, images
 from imgen.algorithm import Algorithm
 from imgen.data.loader import Loader
 from imgen.data.spec import Dataset, fetch
-from imgen.errors import Diverged, WeightsError
+from imgen.errors import DataError, Diverged, WeightsError
 from imgen.metrics import Evaluation
 from imgen.model import ModelConfig, write_model
 from imgen.train import checkpoint
 from imgen.train.ema import Averaged
-from imgen.train.events import Evaluated, Event, Finished, Listener, Logged, Previewed, Saved, Started
+from imgen.train.events import Evaluated, Event, Finished, Listener, Logged, Previewed, Saved, Started, Unmeasured
 from imgen.train.meters import Meters
 from imgen.train.play import House, restart, take_seats
 from imgen.train.shipping import shipping
 from imgen.train.signals import StopSignals
 from imgen.train_settings import TrainSettings
 
-Metrics = Mapping[str, Callable[[Evaluation], Mapping[str, float]]]
+Metric = Callable[[Evaluation], Mapping[str, float]]
+Metrics = Mapping[str, Metric]
 
 
 class Trainer:
@@ -234,12 +235,19 @@ class Trainer:
                     evaluation = Evaluation(
                         model=model, dataset=self.dataset, device=self.device, seed=self.settings.seed
                     )
-                    self._tell(Evaluated(self.step, name, metric(evaluation)))
+                    self._tell(self._measured(name, metric, evaluation))
             path = self.run / "model.safetensors"
             with self._shipping() as model:
                 write_model(path, self._config(), model.state_dict())
             self._tell(Finished(self.step, path, seconds))
         self.loader.close()
+
+    def _measured(self, name: str, metric: Metric, evaluation: Evaluation) -> Event:
+        """What a metric says. One that does not fit must not cost the weights of a whole run."""
+        try:
+            return Evaluated(self.step, name, metric(evaluation))
+        except DataError as error:
+            return Unmeasured(self.step, name, str(error))
 
     def _shipping(self) -> AbstractContextManager[nn.Module]:
         return shipping(self.algorithm, self.averaged, lambda step: _as_floats(self.loader.peek(step)))

@@ -26,7 +26,6 @@ from imgen.translating.ways import Route
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FITS = ("resize", "crop", "native", "tile")
 _HELD = 512 * 2**20  # bytes of decoded pictures that may wait
 
 

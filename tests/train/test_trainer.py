@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from imgen import images
-from imgen.errors import Diverged, RecipeError, WeightsError
+from imgen.errors import DataError, Diverged, RecipeError, WeightsError
 from imgen.model import read_model
 from imgen.train import checkpoint
-from imgen.train.events import Evaluated, Finished, Logged, Previewed, Saved, Started
+from imgen.train.events import Evaluated, Finished, Logged, Previewed, Saved, Started, Unmeasured
 from imgen.train.shapes import check_batch
 from imgen.train.signals import Stopped, StopSignals
 from imgen.train.trainer import mix
@@ -282,3 +282,17 @@ def test_resuming_is_quick_on_the_eye(trainer, heard):
     assert heard.of(Started)[0].step == 4
     assert heard.of(Logged)[0].step == 5
     assert heard.of(Finished)[0].seconds <= time.monotonic() - began
+
+
+def test_a_metric_that_does_not_fit_costs_no_weights(trainer, heard):
+    def unfit(evaluation):
+        raise DataError("depth: needs pictures with a depth")
+
+    made = trainer(listeners=[heard])
+    made.metrics = {"depth": unfit, "width": lambda evaluation: {"pixels": 4.0}}
+    fit(made)
+    assert [event for event in heard if isinstance(event, Unmeasured)] == [
+        Unmeasured(8, "depth", "depth: needs pictures with a depth")
+    ]
+    assert any(isinstance(event, Evaluated) and event.metric == "width" for event in heard)
+    assert isinstance(heard[-1], Finished) and (made.run / "model.safetensors").is_file()
