@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from imgen import files
-from imgen.data.spec import DataSpec
+from imgen.data.spec import Attribute, DataSpec
 from imgen.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -37,10 +37,15 @@ class Generator(Protocol):
 
 @dataclass(frozen=True)
 class Way:
-    """A translation that a model can do. source: what its input shows, None for any picture; target: what it makes."""
+    """A translation that a model can do.
+
+    source: what its input shows, None for any picture; target: what it makes; attribute: what `target` is a value of,
+    None where it is no attribute's.
+    """
 
     source: str | None
     target: str
+    attribute: str | None = None
 
 
 @runtime_checkable
@@ -55,6 +60,20 @@ class Translator(Protocol):
 
     def translate(self, images: Tensor, way: Way) -> Tensor:
         """Pictures (B, C, H, W) in [-1, 1], of the size it was trained at or another, to as many; or vectors (B, V)."""
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """A model that tells the attributes of pictures."""
+
+    attributes: Sequence[Attribute]
+    """What it tells, in order."""
+
+    def classify(self, images: Tensor) -> list[Tensor]:
+        """For each attribute the probabilities of its values, (B, values), of pictures (B, C, H, W) in [-1, 1].
+
+        Pictures are of the size of training.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)

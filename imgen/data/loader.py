@@ -34,10 +34,15 @@ def outline(dataset: Dataset, batch: int) -> dict[str, Tensor]:
     draw: Callable[..., Mapping[str, NDArray[np.int64]]] | None = getattr(dataset, "draw", None)
     rows = {name: drawn.shape for name, drawn in draw(batch, np.random.default_rng(0)).items()} if draw else {}
     return {
-        name: torch.empty((*rows.get(name, (batch,)), *column.shape[1:]), device="meta")
+        name: torch.empty((*rows.get(name, (batch,)), *column.shape[1:]), dtype=_as_given(column.dtype), device="meta")
         for name, column in dataset.columns.items()
         if name in rows or not rows
     }
+
+
+def _as_given(dtype: torch.dtype) -> torch.dtype:
+    # Pictures are floats by the time an algorithm sees them.
+    return torch.get_default_dtype() if dtype == torch.uint8 else dtype
 
 
 class Loader:

@@ -12,6 +12,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+@dataclass(frozen=True)
+class Attribute:
+    """Something in which pictures differ, and the values that it takes, in order: ("not Smiling", "Smiling").
+
+    No two values of a data set have the same name, whatever attributes they are of.
+    """
+
+    name: str
+    values: tuple[str, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataSpec:
     """What a model needs to know of its data, and what its weights file remembers of it.
@@ -20,14 +31,14 @@ class DataSpec:
     group: pictures in one item; above 1, "images" has a dimension for them: (B, group, C, H, W).
     domains: what the entries "a" and "b" show, where a data set has two domains, such as ("Blond_Hair", "not Male").
     vector: numbers in one item, where items are vectors, (B, vector), and no pictures.
-    attributes: names of the columns of "attributes", in order.
+    attributes: of the columns of "attributes", in order, where pictures are labelled.
     factors: number of values of each known factor of variation, in order.
     about: what data this is, on what terms, and whose faces; for the model card.
     """
 
     image: tuple[int, int, int]
     group: int = 1
-    attributes: tuple[str, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
     factors: tuple[int, ...] = ()
     domains: tuple[str, ...] = ()
     vector: int = 0
@@ -49,7 +60,10 @@ class DataSpec:
         return cls(
             image=(channels, height, width),
             group=int(told.get("group", 1)),
-            attributes=tuple(str(name) for name in told.get("attributes", ())),
+            attributes=tuple(
+                Attribute(str(each["name"]), tuple(str(value) for value in each["values"]))
+                for each in told.get("attributes", ())
+            ),
             factors=tuple(int(size) for size in told.get("factors", ())),
             domains=tuple(str(name) for name in told.get("domains", ())),
             vector=int(told.get("vector", 0)),
