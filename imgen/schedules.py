@@ -20,9 +20,9 @@ def halve(every: int, floor: float = 0.0) -> Schedule:
     return lambda step: max(floor, 0.5 ** (step // every)) if every else 1.0
 
 
-def linear(start: int, length: int) -> Schedule:
-    """1 up to a step, then down to 0 in a straight line.
+def linear(start: int, length: int, every: int = 1, floor: float = 0.0) -> Schedule:
+    """1 up to a step, then down to 0 in a straight line, but never below the floor.
 
-    start, length: steps; length at least 1.
+    start, length, every: steps, the last two at least 1; the value is set anew at multiples of `every`.
     """
-    return lambda step: max(0.0, 1 - max(0, step - start) / length)
+    return lambda step: max(floor, 1 - max(0, step - step % every - start) / length)

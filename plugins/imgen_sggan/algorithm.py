@@ -1,0 +1,329 @@
+"""SG-GAN's game: one generator with an output for every value, and labels for few of the pictures.
+
+Source: Zhang et al., Sparsely Grouped Multi-task Generative Adversarial Networks for Facial Attribute Manipulation,
+2018, and the authors' code of that time. Its equations are those of the code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from annotated_types import Ge, Le
+from torch import Tensor
+from torch.nn import functional as F
+
+from imgen.algorithm import Algorithm, Batch, Losses, Player, Turn, turn
+from imgen.binding import Count, Fraction, NonNegative, Rate, Registered, Weight
+from imgen.data.spec import DataSpec
+from imgen.losses.adversarial import AdversarialLoss, wasserstein
+from imgen.losses.penalty import gradient_penalty, r1
+from imgen.optim import adam
+from imgen.schedules import constant, linear
+from imgen_sggan.editor import Editor
+from imgen_sggan.networks import Arch, Norm
+from imgen_sggan.old_flags import OLD_FLAGS
+from imgen_sggan.unlabelled import agreement, disturbed, filled, masked_class_loss, mirrored, pseudo_labels
+
+Beta = Annotated[float, Ge(0), Le(0.9999)]
+Played = tuple[Losses, Mapping[str, Tensor]]
+
+
+class SgGan(Algorithm):
+    """SG-GAN: edits many attributes with one generator, from pictures of which few are labelled.
+
+    Settings:
+        arch: old, the paper's networks, or new, those of the later code
+        width: channels of the generator next to the picture
+        levels: times that the generator halves a picture
+        blocks: residual blocks in the middle of the generator
+        narrow: attributes, by place from 0, whose old heads end in two small kernels; the authors': smile and hair
+        mask: mix new content into the picture by a soft mask, so that what need not change can stay
+        d_width: channels of the discriminator next to the picture
+        d_norm: the discriminator's normalisation
+        loss: adversarial loss; the authors' is wasserstein, and they offer hinge and logistic (softplus)
+        scaling: sum: losses are sums over heads and attributes, the old code's; attribute: those divided by the number
+            of attributes, the new code's; mean: over heads, and over attributes, so that weights do not depend on how
+            many there are
+        edited: all: every picture in every attribute; share: each in one, the batch being shared out among them
+        penalised: edits that w_gp is asked for: all, or one of each picture, which stands for the others
+        sources: edits from which each is made again: all others of its attribute, or one of them
+        idempotent: an edit also has to leave alone what it made itself, as in the new code
+        w_gp: weight of the gradient penalty between real and edited pictures; 0 for none
+        w_r1: weight gamma of the zero-centred gradient penalty, gamma / 2 times R1; 0 for none
+        w_class: weight of telling the labelled attributes of real pictures
+        w_aim: weight of edits being told as what they are to be
+        w_rec: weight of edits made from one another
+        w_tie: weight of the edit to the value that a picture has already leaving the picture alone
+        w_keep: weight of edits leaving what is told of all other attributes alone
+        w_agree: weight of telling the same of a disturbed picture, labelled or not
+        w_pseudo: weight of telling of a disturbed unlabelled picture what is told of it undisturbed
+        threshold: probability from which that counts as told
+        ramp: time in which w_agree, w_pseudo and w_keep grow from 0 to their values [steps]
+        n_critic: the discriminator moves at every step, the generator at every so manieth
+        edit_first: the generator moves at the first of these steps, as in the new code, not at the last
+        lr: learning rate of the generator, and of the discriminator where that has none of its own
+        d_lr: learning rate of the discriminator; null: as lr
+        beta1: Adam's first beta
+        beta2: Adam's second beta
+        decay_from: when learning rates begin to fall [steps]
+        decay_over: time in which they would fall to zero; 0: never [steps]
+        decay_every: they are set anew at every so manieth step [steps]
+        decay_floor: part of the learning rate at which it stays
+        flip: mirror half of the pictures; not where left and right mean something
+
+    Shapes: `images`: (B, C, H, W) in [-1, 1]; `attributes`: (B, A), places of values, or -1 where they are not known.
+    Logged: `adv`, `class`, `penalty`, `aim`, `rec` and others before they are weighted, each as `scaling` says.
+    Source: section 3 of the paper and the authors' code, but for these:
+    - a picture whose hair is neither black nor blond is unlabelled for hair; their flag for it entered no loss;
+    - the critic's score of a real picture is not computed anew for every head;
+    - the penalty sees the spectral norm where there is one.
+    """
+
+    ships = "sggan"
+    spellings = OLD_FLAGS
+    expects: ClassVar[Mapping[str, str]] = {"images": "B C H W", "attributes": "B A"}
+    model: Editor
+    ramped: Tensor
+
+    def __init__(
+        self,
+        data: DataSpec,
+        *,
+        arch: Arch = "old",
+        width: Count = 64,
+        levels: Count = 2,
+        blocks: NonNegative = 6,
+        narrow: tuple[NonNegative, ...] = (1, 2),
+        mask: bool = False,
+        d_width: Count = 64,
+        d_norm: Norm = "none",
+        loss: Annotated[AdversarialLoss, Registered("losses")] | None = None,
+        scaling: Literal["sum", "attribute", "mean"] = "sum",
+        edited: Literal["all", "share"] = "all",
+        penalised: Literal["all", "one"] = "all",
+        sources: Literal["all", "one"] = "all",
+        idempotent: bool = False,
+        w_gp: Weight = 10.0,
+        w_r1: Weight = 0.0,
+        w_class: Weight = 1.0,
+        w_aim: Weight = 1.0,
+        w_rec: Weight = 10.0,
+        w_tie: Weight = 0.0,
+        w_keep: Weight = 0.0,
+        w_agree: Weight = 0.0,
+        w_pseudo: Weight = 0.0,
+        threshold: Fraction = 0.95,
+        ramp: NonNegative = 0,
+        n_critic: Count = 5,
+        edit_first: bool = False,
+        lr: Rate = 1e-4,
+        d_lr: Rate | None = None,
+        beta1: Beta = 0.5,
+        beta2: Beta = 0.999,
+        decay_from: NonNegative = 100_000,
+        decay_over: NonNegative = 100_000,
+        decay_every: Count = 5,
+        decay_floor: Fraction = 0.1,
+        flip: bool = True,
+    ) -> None:
+        super().__init__()
+        self.model = Editor(
+            data,
+            arch=arch,
+            width=width,
+            levels=levels,
+            blocks=blocks,
+            narrow=narrow,
+            mask=mask,
+            d_width=d_width,
+            d_norm=d_norm,
+        )
+        self.loss = loss or wasserstein()
+        self.values = [len(attribute.values) for attribute in data.attributes]
+        self.scaling, self.edited, self.penalised = scaling, edited, penalised
+        self.sources, self.idempotent = sources, idempotent
+        self.w_gp, self.w_r1, self.w_class, self.w_aim, self.w_rec = w_gp, w_r1, w_class, w_aim, w_rec
+        self.w_tie, self.w_keep, self.w_agree, self.w_pseudo = w_tie, w_keep, w_agree, w_pseudo
+        self.threshold, self.ramp = threshold, ramp
+        self.n_critic, self.edit_at, self.flip = n_critic, 0 if edit_first else n_critic - 1, flip
+        self.optimizers = adam(d_lr or lr, (beta1, beta2)), adam(lr, (beta1, beta2))
+        self.pace = linear(decay_from, decay_over, decay_every, decay_floor) if decay_over else constant()
+        self.register_buffer("ramped", torch.zeros(()))
+
+    def players(self) -> dict[str, Player]:
+        d, g = self.optimizers
+        return {"d": Player([self.model.d], d, self.pace), "g": Player([self.model.g], g, self.pace)}
+
+    def turns(self, step: int) -> Sequence[Turn]:
+        judge = self.judge_smoothly if self.w_gp or self.w_r1 else self.judge
+        return [judge, self.edit] if step % self.n_critic == self.edit_at else [judge]
+
+    def prepare(self, step: int) -> None:
+        self.ramped.fill_(min(1.0, step / self.ramp) if self.ramp else 1.0)
+
+    def share(self, batch: Batch) -> dict[str, Tensor]:
+        """Half of the pictures mirrored, where that is asked for."""
+        return {"images": mirrored(batch["images"])} if self.flip else {}
+
+    @turn("d")
+    def judge(self, batch: Batch) -> Played:
+        """The discriminator tells real pictures from edits, and what the labelled ones show."""
+        loss, told, _ = self._judged(batch)
+        return {"d": loss}, told
+
+    @turn("d", second_order=True)
+    def judge_smoothly(self, batch: Batch) -> Played:
+        """The same, and it pays for scores that are too steep, or too flat."""
+        loss, told, edits = self._judged(batch)
+        images, d = batch["images"], self.model.d
+        if self.w_gp:
+            rough = gradient_penalty(d.scores, *self._between(images, edits)) * self._heads()
+            loss, told["penalty"] = loss + self.w_gp * rough, rough
+        if self.w_r1:
+            steep = r1(d.scores, images)
+            loss, told["r1"] = loss + self.w_r1 / 2 * steep, steep
+        return {"d": loss}, told
+
+    @turn("g")
+    def edit(self, batch: Batch) -> Played:
+        """Edits are to pass for real, to show what they are to show, and to be made again from one another."""
+        images = batch["images"]
+        edits = self._edits(images)
+        score, logits = self.model.d(torch.cat([each.flatten(0, 1) for each in edits]))
+        logits = self._by_attribute(logits, edits)
+        adv = self.loss.g(score) * self._heads()
+        aim = self._aim(logits, edits) * self._heads()
+        rec = self._rec(edits)
+        loss, told = adv + self.w_aim * aim + self.w_rec * rec, {"adv": adv, "aim": aim, "rec": rec}
+        if self.w_tie or self.w_keep:
+            shares = filled(batch["attributes"], self.model.d(images)[1])
+            if self.w_tie:
+                told["tie"] = self._tie(images, edits, shares)
+                loss = loss + self.w_tie * told["tie"]
+            if self.w_keep:
+                told["keep"] = self._keep(logits, shares)
+                loss = loss + self.w_keep * self.ramped * told["keep"]
+        return {"g": loss}, told
+
+    def preview(self, batch: Batch) -> Tensor:
+        """A row for each of eight pictures: the picture, then every value of every attribute in order."""
+        images = batch["images"][:8]
+        return torch.cat([images[:, None], self.model.g(images)], dim=1)
+
+    def _judged(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor], list[Tensor]]:
+        """The discriminator's loss without its penalties, what to log, and the edits that it saw."""
+        images, labels, d = batch["images"], batch["attributes"], self.model.d
+        edits = self._edits(images)
+        scores, logits = d(torch.cat([images, *(each.flatten(0, 1) for each in edits)]))
+        logits = [each[: len(images)] for each in logits]
+        adv = self.loss.d(scores[: len(images)], scores[len(images) :]) * self._heads()
+        known = masked_class_loss(logits, labels)
+        known = known.sum() if self.scaling == "sum" else known.mean()
+        loss, told = adv + self.w_class * known, {"adv": adv, "class": known}
+        if self.w_agree or self.w_pseudo:
+            again = d(disturbed(images))[1]
+            told["agree"] = agreement(logits, again)
+            told["pseudo"] = masked_class_loss(again, pseudo_labels(logits, labels, self.threshold)).mean()
+            loss = loss + self.ramped * (self.w_agree * told["agree"] + self.w_pseudo * told["pseudo"])
+        return loss, told, edits
+
+    def _heads(self) -> float:
+        """What makes a mean over edits what `scaling` asks for."""
+        heads = sum(self.values)
+        return {"sum": heads, "attribute": heads / len(self.values), "mean": 1.0}[self.scaling]
+
+    def _parts(self, items: int) -> list[slice]:
+        """Which pictures are edited in each attribute."""
+        if self.edited == "all":
+            return [slice(0, items)] * len(self.values)
+        # No attribute goes without a picture, even where the batch is small.
+        starts = [place * items // len(self.values) for place in range(len(self.values) + 1)]
+        return [slice(start, max(end, start + 1)) for start, end in pairwise(starts)]
+
+    def _edits(self, images: Tensor) -> list[Tensor]:
+        """For each attribute, edits to all of its values: (b, values, C, H, W)."""
+        g = self.model.g
+        features = g.trunk(images)
+        return [g.edits(images[part], place, features[part]) for place, part in enumerate(self._parts(len(images)))]
+
+    def _by_attribute(self, logits: Sequence[Tensor], edits: Sequence[Tensor]) -> list[list[Tensor]]:
+        """Of the edits of each attribute what is told of every attribute: [edited][told] of (b, values, logits)."""
+        counts = [len(each) * values for each, values in zip(edits, self.values, strict=True)]
+        split = [each.float().split(counts) for each in logits]
+        return [[told[place].unflatten(0, (-1, values)) for told in split] for place, values in enumerate(self.values)]
+
+    def _aim(self, logits: Sequence[Sequence[Tensor]], edits: Sequence[Tensor]) -> Tensor:
+        """How surprising it is that edits show what they are to show: the mean over all of them."""
+        sums = []
+        for place, told in enumerate(logits):
+            of = told[place]
+            target = torch.arange(of.shape[1], device=of.device).expand(len(of), -1)
+            sums.append(F.cross_entropy(of.flatten(0, 1), target.flatten(), reduction="sum"))
+        return torch.stack(sums).sum() / sum(len(each) * each.shape[1] for each in edits)
+
+    def _rec(self, edits: Sequence[Tensor]) -> Tensor:
+        """Each edit beside the same edit made from another one of its attribute. The heads of one attribute only.
+
+        Source: the authors' code: no picture is compared with the input, as nobody knows which head should give it.
+        """
+        g = self.model.g
+        features = g.trunk(torch.cat([each.flatten(0, 1) for each in edits]))
+        split = features.split([len(each) * each.shape[1] for each in edits])
+        apart = []
+        for place, (each, flat) in enumerate(zip(edits, split, strict=True)):
+            values = each.shape[1]
+            features = flat.unflatten(0, (-1, values))
+            shift = torch.randint(1, values, (), device=each.device)
+            for value in range(values):
+                start, seen = (self._sources(x, value, shift) for x in (each, features))
+                again = g.edit(start.flatten(0, 1), place, value, seen.flatten(0, 1)).view_as(start)
+                apart.append((again - each[:, value, None]).abs().transpose(0, 1).flatten(1).mean(dim=1))
+        told = torch.cat(apart)
+        return told.sum() / len(self.values) if self.scaling == "attribute" else told.mean()
+
+    def _sources(self, edits: Tensor, value: int, shift: Tensor) -> Tensor:
+        """What one value's edit is made again from, (b, sources, ...). shift: to the other one, where that is drawn."""
+        if self.sources == "one":
+            return edits.index_select(1, ((value + shift) % edits.shape[1])[None])
+        return edits if self.idempotent else torch.cat([edits[:, :value], edits[:, value + 1 :]], dim=1)
+
+    def _tie(self, images: Tensor, edits: Sequence[Tensor], shares: Sequence[Tensor]) -> Tensor:
+        """How far the edit to what a picture has already is from it; where that is unknown, by how likely it is."""
+        apart = []
+        for each, part, share in zip(edits, self._parts(len(images)), shares, strict=True):
+            moved = (each - images[part][:, None]).abs().flatten(2).mean(dim=2)
+            apart.append((share[part] * moved).sum(dim=1).mean())
+        return torch.stack(apart).mean()
+
+    def _keep(self, logits: Sequence[Sequence[Tensor]], shares: Sequence[Tensor]) -> Tensor:
+        """Cross-entropy of what is told of edits in other attributes, against what is known or told of the input."""
+        parts = self._parts(len(shares[0]))
+        apart = [
+            F.cross_entropy(of.flatten(0, 1), share[parts[place], None].expand_as(of).flatten(0, 1))
+            for place, told in enumerate(logits)
+            for other, (of, share) in enumerate(zip(told, shares, strict=True))
+            if other != place
+        ]
+        return torch.stack(apart).mean() if apart else logits[0][0].sum() * 0
+
+    def _between(self, images: Tensor, edits: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Real pictures and edits of them for the penalty: all, or for each picture one."""
+        parts = self._parts(len(images))
+        if self.penalised == "all":
+            real = [
+                images[part][:, None].expand_as(each).flatten(0, 1) for part, each in zip(parts, edits, strict=True)
+            ]
+            return torch.cat(real), torch.cat([each.flatten(0, 1) for each in edits])
+        if self.edited == "all":
+            every = torch.cat(list(edits), dim=1)
+            one = torch.randint(every.shape[1], (len(images),), device=images.device)
+            return images, every[torch.arange(len(images), device=images.device), one]
+        real, fake = [], []
+        for part, each in zip(parts, edits, strict=True):
+            one = torch.randint(each.shape[1], (len(each),), device=images.device)
+            real.append(images[part])
+            fake.append(each[torch.arange(len(each), device=images.device), one])
+        return torch.cat(real), torch.cat(fake)
