@@ -11,15 +11,19 @@ from imgen.registry import Register
 @hookimpl
 def register_datasets(register: Register) -> None:
     """Pictures in folders, packed files, and pictures that imgen draws itself."""
+    register("imgen.data.drawn_attributes:drawn_attributes", name="drawn-attributes")
     register("imgen.data.drawn_domains:drawn_domains", name="drawn-domains")
     register("imgen.data.aligned_domains:aligned_domains", name="aligned-domains")
     register("imgen.data.attribute_domains:attribute_domains", name="attribute-domains")
+    register("imgen.data.attribute_labels:attributes", name="attributes")
     register("imgen.data.edges:edge_domains", name="edge-domains")
     register("imgen.data.folder_domains:folder_domains", name="folder-domains")
+    register("imgen.data.folder_labels:folder_attributes", name="folder-attributes")
     register("imgen.data.folder:images", name="images")
     register("imgen.data.identities:identities", name="identities")
     register("imgen.data.shapes:shapes", name="shapes")
     register("imgen.data.utkface:utkface_domains", name="utkface-domains")
+    register("imgen.data.utkface_labels:utkface_attributes", name="utkface-attributes")
     register("imgen.data.solids:solids", name="solids")
 
 
@@ -36,10 +40,20 @@ def register_losses(register: Register) -> None:
 def register_metrics(register: Register) -> None:
     """Measurements that no paper owns."""
     register("imgen.metrics.identity:drawn_identity", name="drawn-identity")
+    register("imgen.metrics.editing:edit_accuracy", name="edit-accuracy")
+    register("imgen.metrics.edit_likeness:edit_reconstruction", name="edit-reconstruction")
+    register("imgen.metrics.edit_likeness:edit_identity", name="edit-identity")
+    register("imgen.metrics.editing:head_accuracy", name="head-accuracy")
     register("imgen.metrics.translation:cycle_error", name="cycle-error")
     register("imgen.metrics.translation:paired_error", name="paired-error")
     register("imgen.metrics.translation:diversity", name="diversity")
     register("imgen.metrics.translation:shared_factor", name="shared-factor")
+
+
+@hookimpl
+def register_models(register: Register) -> None:
+    """What measures, and is trained for it."""
+    register("imgen.metrics.attribute_network:AttributeClassifier", name="attribute-classifier")
 
 
 @hookimpl

@@ -84,7 +84,13 @@ def folder(tmp_path):
     return tmp_path
 
 
-CHECKED_BESIDE = {"pose-pairs", *(f"{kind}-domains" for kind in ("attribute", "folder", "aligned", "utkface", "edge"))}
+CHECKED_BESIDE = {
+    "pose-pairs",
+    "attributes",
+    "utkface-attributes",
+    "folder-attributes",
+    *(f"{kind}-domains" for kind in ("attribute", "folder", "aligned", "utkface", "edge")),
+}
 """Data sets that need files of a kind of their own: the tests of each have its contract check."""
 
 
@@ -105,6 +111,7 @@ def test_every_data_set_keeps_its_contract(folder, packed, k):
         "shapes": lambda: shapes(identities=4, photos=3, size=16, k=k),
         "solids": lambda: make("solids")(individuals=1, n_test=1, views=4, size=16),
         "toy-modes": lambda: make("toy-modes")(points=20, n_test=10, size=32),
+        "drawn-attributes": lambda: make("drawn-attributes")(pictures=48, n_test=3, size=16, labels_per_value=2),
         "drawn-domains": lambda: drawn_domains(pictures=4, n_test=3, size=16),
     }
     assert set(made) | CHECKED_BESIDE == set(registered("datasets")), "a new data set joins here or in its own tests"
