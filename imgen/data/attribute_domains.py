@@ -9,10 +9,11 @@ import numpy as np
 from annotated_types import Ge
 from pydantic import BeforeValidator
 
-from imgen.data.attributes import Attributes, locate, read_attributes, read_partition
+from imgen.data.attributes import Attributes, read_attributes
 from imgen.data.domains import Domains
 from imgen.data.parting import Channels, Facts, Frame, Overlap, domains, drop_overlap, parted, surveyed, tail
-from imgen.data.source import Source, open_source
+from imgen.data.source import open_source
+from imgen.data.tabled import left_out, official, pictures_of
 from imgen.errors import DataError
 from imgen.names import Style, style
 
@@ -66,10 +67,10 @@ def attribute_domains(
     source = open_source(root, "pictures with a table of attributes")
     table = read_attributes(source, attrs)
     wanted = _wanted(table, style_A, style_B, constraint, constraint_type)
-    found = _found(source, table)
+    found = pictures_of(source, table)
     chosen = _choose(table, wanted, np.array([name is not None for name in found]), overlap)
     names = tuple(str(each) for each in (wanted.a, wanted.b))
-    fold = _fold(source, table, n_test) if partition == "celeba" else None
+    fold = official(source, table, n_test) if partition == "celeba" else None
     rows = np.flatnonzero((chosen.a | chosen.b) & (True if fold is None else fold >= 0))
     if not len(rows):
         raise DataError(f"{table.where}: no picture of either domain is in the official parts")
@@ -86,7 +87,7 @@ def attribute_domains(
         about=about or f"pictures from {source.path.name}, {names[0]} and {names[1]}",
         origin={"layout": "attributes", "constraint": str(wanted.constraint or "")},
         unreadable=dict(source.refused) | unreadable,
-        notes=[*chosen.notes, *_missing(source, table, found)],
+        notes=[*chosen.notes, *left_out(source, table, found)],
     )
     return domains(parts[0], parts[1], frame, facts)
 
@@ -127,15 +128,6 @@ def _wanted(table: Attributes, a: str, b: str | None, constraint: str | None, si
     return _Wanted(first, second, every)
 
 
-def _found(source: Source, table: Attributes) -> list[str | None]:
-    found = locate(source, table.names)
-    if not any(found):
-        raise DataError(
-            f"{table.where}: none of its {len(table.names):,} pictures, such as {table.names[0]}, is in {source.path}"
-        )
-    return found
-
-
 def _choose(table: Attributes, wanted: _Wanted, present: NDArray[np.bool_], overlap: Overlap) -> _Chosen:
     """Row by row: present, then the constraint, then the styles, and at last those in both."""
     notes: list[str] = []
@@ -159,24 +151,3 @@ def _has(table: Attributes, wanted: Style) -> NDArray[np.bool_]:
     # Where nothing is known, neither the style nor its lack is.
     has: NDArray[np.bool_] = table.of(wanted.attribute) == (1 if wanted.positive else -1)
     return has
-
-
-def _fold(source: Source, table: Attributes, n_test: int) -> NDArray[np.int64]:
-    """0 for a row to train on, 1 for one held out, -1 for all others, by the official parts."""
-    parts = read_partition(source)
-    part = np.array([parts.get(name, -1) for name in table.names])
-    if not n_test:
-        return np.where(part == 0, 0, -1)
-    return np.where(part == 0, 0, np.where(part == (2 if (part == 2).any() else 1), 1, -1))
-
-
-def _missing(source: Source, table: Attributes, found: list[str | None]) -> list[str]:
-    absent = [name for name, path in zip(table.names, found, strict=True) if path is None]
-    told = []
-    if absent:
-        told.append(f"{len(absent):,} rows of the table without a picture left out, such as {absent[0]}")
-    if without := set(source.names) - set(found):
-        told.append(f"{len(without):,} pictures without a row left out, such as {min(without)}")
-    if table.told not in (None, len(table.names)):
-        told.append(f"the table says that it has {table.told:,} rows, and has {len(table.names):,}")
-    return told

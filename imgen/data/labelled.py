@@ -24,7 +24,8 @@ class Labelled:
     place of a value among those of its attribute, or -1 where it is not known or not to be seen. test: held out, under
     the same names, with all that is known of them. truth: all that is known of the pictures to train on, (N, A): for
     classifiers that measure, never for a model that learns from few labels.
-    sampler: rows of a batch. test_names: of the held-out pictures, under "images", where they have names.
+    sampler: rows of a batch. chosen: (N,) which rows were chosen to be labelled, known or not, where that was asked.
+    test_names: of the held-out pictures, under "images", where they have names.
     report: what became of the pictures; origin: how they were read.
     """
 
@@ -34,6 +35,7 @@ class Labelled:
     sampler: Sampler
     test: Mapping[str, Tensor | Column] = field(default_factory=dict)
     test_names: Mapping[str, list[str]] = field(default_factory=dict)
+    chosen: NDArray[np.bool_] | None = None
     report: Report | None = None
     origin: Mapping[str, str] = field(default_factory=dict)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from imgen.data.source import Source
 from imgen.data.spec import Attribute
 from imgen.errors import DataError
 
@@ -20,6 +21,25 @@ UNKNOWN = -1
 Split = Literal["exact", "first"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """Pictures and all that is known of them.
+
+    where: what tells of them, for messages. names: of the pictures, in `source`. truth: (N, A), the place of a value
+    among those of its attribute, or UNKNOWN.
+    """
+
+    where: str
+    source: Source
+    names: list[str]
+    attributes: tuple[Attribute, ...]
+    truth: NDArray[np.int64]
+
+    def select(self, rows: NDArray[np.int64]) -> Known:
+        """These rows, in this order."""
+        return replace(self, names=[self.names[row] for row in rows], truth=self.truth[rows])
+
+
 @dataclass(frozen=True)
 class Shown:
     """What is left of a table of labels.
@@ -29,6 +49,16 @@ class Shown:
 
     labels: NDArray[np.int64]
     chosen: NDArray[np.bool_]
+
+
+def binary(name: str, column: str) -> Attribute:
+    """The attribute of having what a column tells of, or lacking it."""
+    return Attribute(name, (f"not {column}", column))
+
+
+def is_binary(attribute: Attribute) -> bool:
+    """Whether it has a value for having something and one for lacking it, and no more."""
+    return len(attribute.values) == 2 and attribute.values[0] == f"not {attribute.values[1]}"
 
 
 def show(
@@ -47,13 +77,17 @@ def show(
     Raises: `DataError` where a value has fewer labels than asked.
     """
     if per_value is None:
-        known: NDArray[np.bool_] = (truth != UNKNOWN).any(axis=1)
-        return Shown(truth, known)
+        return Shown(truth, of_any(truth != UNKNOWN))
     rows = (
         exactly(truth, attributes, where, per_value, seed) if split == "exact" else first(truth, attributes, per_value)
     )
-    chosen: NDArray[np.bool_] = rows.any(axis=1)
-    return Shown(np.where(rows, truth, UNKNOWN), chosen)
+    return Shown(np.where(rows, truth, UNKNOWN), of_any(rows))
+
+
+def of_any(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which rows of a table, (N, A), have a true cell."""
+    rows: NDArray[np.bool_] = np.logical_or.reduce(cells, axis=1)
+    return rows
 
 
 def exactly(
@@ -78,11 +112,13 @@ def exactly(
 def first(truth: NDArray[np.int64], attributes: Sequence[Attribute], per_value: int) -> NDArray[np.bool_]:
     """Which labels stay, (N, A): those of the first pictures, as if all values were equally frequent.
 
-    Of an attribute whose values leave pictures out, three times as many rows are seen.
+    Of an attribute whose values leave pictures out, three times as many rows are seen. What has a thing or lacks it
+    leaves nobody out: what is unknown there has only not been told.
     Source: the code of Zhang et al., 2018: 10,000 and 30,000 rows for 5,000 a value, 1,000 and 3,000 for 500.
     """
     stays = np.zeros(truth.shape, bool)
     for column, attribute in enumerate(attributes):
-        rows = per_value * len(attribute.values) * (3 if (truth[:, column] == UNKNOWN).any() else 1)
+        leaves_out = not is_binary(attribute) and bool((truth[:, column] == UNKNOWN).any())
+        rows = per_value * len(attribute.values) * (3 if leaves_out else 1)
         stays[:rows, column] = True
     return stays

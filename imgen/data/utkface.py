@@ -24,7 +24,7 @@ VALUES = {"gender": ("male", "female"), "race": ("white", "black", "asian", "ind
 """What the numbers of a name stand for, in order."""
 _NAME = re.compile(r"(\d{1,3})_([01])_([0-4])_\d+\b.*")
 _AGES = re.compile(r"(?:(!|not[ _-]))?\s*(\d*)\s*(-?)\s*(\d*)")
-_NAMED = "<age>_<gender>_<race>_<date>.jpg"
+NAMED = "<age>_<gender>_<race>_<date>.jpg"
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def utkface_domains(
     second = _other(first) if style_B is None else group(by, style_B, "style_B")
     if first == second:
         raise DataError(f"style_A and style_B are both {first}; two domains must differ")
-    source = open_source(root, f"pictures named {_NAMED}")
+    source = open_source(root, f"pictures named {NAMED}")
     faces = read_faces(source)
     masks, notes = _members(source, faces, (first, second), constraint)
     names = (str(first), str(second))
@@ -106,7 +106,7 @@ def utkface_domains(
         # Names go by age: the last of them would all be old.
         parts.append(parted(name, pictures, places, spread(str(source.path), name, len(places), n_test)))
     if faces.malformed:
-        told.append(f"{len(faces.malformed):,} pictures not named {_NAMED} left out, such as {faces.malformed[0]}")
+        told.append(f"{len(faces.malformed):,} pictures not named {NAMED} left out, such as {faces.malformed[0]}")
     facts = Facts(
         about=about or f"UTKFace pictures from {source.path.name}, {first} and {second}",
         origin={"layout": "utkface", "constraint": constraint or ""},
@@ -128,7 +128,7 @@ def read_faces(source: Source) -> Faces:
         else:
             malformed.append(name)
     if not named:
-        raise DataError(f"{source.path}: none of {len(malformed)} pictures is named {_NAMED}")
+        raise DataError(f"{source.path}: none of {len(malformed)} pictures is named {NAMED}")
     age, gender, race = np.array(told).T
     return Faces(named, age, gender, race, malformed)
 
