@@ -93,6 +93,7 @@ class Algorithm(nn.Module):
     spellings: ClassVar[Mapping[str, str | Mapping[str, Mapping[str, str]]]] = {}
     """Names that other programs gave to settings, for the command line: {"learning_rate": "algorithm.lr"}.
 
+    Where a program counted in another unit, {"iterations": "train.steps * 5"}: whole numbers are multiplied.
     Where a flag chose between whole arrangements, the settings that each of its values stands for. `run.out` and
     `run.device` are the options of the command.
     """

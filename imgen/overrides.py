@@ -32,7 +32,11 @@ def spelt_out(override: Override, spellings: Spellings, known: Collection[str]) 
     if meant is None or key in known:
         return [dataclasses.replace(override, key=key)]
     if isinstance(meant, str):
-        return [dataclasses.replace(override, key=meant)]
+        name, _, times = meant.partition(" * ")
+        value = override.value
+        if times and value.isdecimal():
+            value = str(int(value) * int(times))
+        return [Override(name, value, override.written)]
     values = {_plain(value): settings for value, settings in meant.items()}
     if _plain(override.value) not in values:
         raise RecipeError(f"there is no {key} '{override.value}'{near_miss(override.value, meant)}")

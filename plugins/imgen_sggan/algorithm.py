@@ -54,7 +54,7 @@ class SgGan(Algorithm):
         w_gp: weight of the gradient penalty between real and edited pictures; 0 for none
         w_r1: weight gamma of the zero-centred gradient penalty, gamma / 2 times R1; 0 for none
         w_class: weight of telling the labelled attributes of real pictures
-        w_aim: weight of edits being told as what they are to be
+        w_aim: weight of edits being told as what they are to be; null: as w_class
         w_rec: weight of edits made from one another
         w_tie: weight of the edit to the value that a picture has already leaving the picture alone
         w_keep: weight of edits leaving what is told of all other attributes alone
@@ -109,7 +109,7 @@ class SgGan(Algorithm):
         w_gp: Weight = 10.0,
         w_r1: Weight = 0.0,
         w_class: Weight = 1.0,
-        w_aim: Weight = 1.0,
+        w_aim: Weight | None = None,
         w_rec: Weight = 10.0,
         w_tie: Weight = 0.0,
         w_keep: Weight = 0.0,
@@ -145,7 +145,8 @@ class SgGan(Algorithm):
         self.values = [len(attribute.values) for attribute in data.attributes]
         self.scaling, self.edited, self.penalised = scaling, edited, penalised
         self.sources, self.idempotent = sources, idempotent
-        self.w_gp, self.w_r1, self.w_class, self.w_aim, self.w_rec = w_gp, w_r1, w_class, w_aim, w_rec
+        self.w_gp, self.w_r1, self.w_class, self.w_rec = w_gp, w_r1, w_class, w_rec
+        self.w_aim = w_class if w_aim is None else w_aim
         self.w_tie, self.w_keep, self.w_agree, self.w_pseudo = w_tie, w_keep, w_agree, w_pseudo
         self.threshold, self.ramp = threshold, ramp
         self.n_critic, self.edit_at, self.flip = n_critic, 0 if edit_first else n_critic - 1, flip
