@@ -1,25 +1,32 @@
-"""Does a model make pictures as `imgen.model.Generator`, or as `imgen.model.Translator`, promises?"""
+"""Does a model do what `imgen.model.Generator`, `imgen.model.Translator` and `imgen.model.Classifier` promise?"""
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from imgen.data.spec import DataSpec
-from imgen.model import Generator, Translator, Way
+from imgen.model import Classifier, Generator, Translator, Way
 from imgen.testing.told import copy
 
 
 def check_model(model: nn.Module, data: DataSpec) -> None:
-    """A model follows the protocol `imgen.model.Generator`, or `imgen.model.Translator`, for pictures as in `data`."""
+    """A model follows the protocols of `imgen.model` that it has the methods of, for pictures as in `data`.
+
+    A `Classifier` may be a `Translator` or a `Generator`, too.
+    """
+    if isinstance(model, Classifier):
+        _check_classifier(model, data)
     if isinstance(model, Translator):
         _check_translator(model, data)
+    if isinstance(model, (Classifier, Translator)) and not isinstance(model, Generator):
         return
     assert isinstance(model, Generator), (
         "a Generator has `codes`, `draw(code, n, generator)` and is called on latents; "
-        "a Translator has `ways`, `multiple` and `translate(images, way)`"
+        "a Translator has `ways`, `multiple` and `translate(images, way)`; "
+        "a Classifier has `attributes` and `classify(images)`"
     )
     assert model.codes and all(isinstance(size, int) and size > 0 for size in model.codes.values()), (
         f"`codes` is {model.codes!r}; it must map the name of each code to its size, such as {{'latent': 100}}"
@@ -87,6 +94,8 @@ def _check_translator(model: Translator, data: DataSpec) -> None:
             shown = torch.rand(4, *shape) * 2 - 1
             for way in ways:
                 _check_way(model, way, shown)
+            if hasattr(model, "translate_all"):
+                _check_all(model, ways, shown)
             if not data.vector:
                 channels, height, width = data.image
                 wide = torch.rand(1, channels, height, width + model.multiple) * 2 - 1
@@ -108,3 +117,50 @@ def _check_way(model: Translator, way: Way, shown: Tensor) -> None:
         f"{way}: in evaluation mode a translation hangs on the others of its batch; normalise with running averages, "
         "or each picture by itself"
     )
+
+
+def _check_classifier(model: Classifier, data: DataSpec) -> None:
+    network = cast("nn.Module", model)
+    attributes = tuple(model.attributes)
+    assert attributes == data.attributes and attributes, (
+        f"`attributes` is {attributes}; it must be those of the data: {data.attributes}"
+    )
+    before, training = copy(network), network.training
+    network.eval()
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(0)
+            shown = torch.rand(4, *data.image) * 2 - 1
+            told, again = model.classify(shown), model.classify(shown)
+            alone = [torch.cat(parts) for parts in zip(*(model.classify(one) for one in shown.split(1)), strict=True)]
+    finally:
+        network.train(training)
+    shapes, wanted = [tuple(each.shape) for each in told], [(4, len(each.values)) for each in attributes]
+    assert shapes == wanted, f"4 pictures are told as {shapes}; one for each attribute, they must be {wanted}"
+    for attribute, shares, once_more, single in zip(attributes, told, again, alone, strict=True):
+        where = f"classify: {attribute.name}"
+        assert shares.is_floating_point() and shares.isfinite().all(), f"{where}: probabilities must be finite floats"
+        sums = shares.float().sum(dim=1)
+        assert (shares >= 0).all() and torch.allclose(sums, torch.ones_like(sums), atol=1e-3), (
+            f"{where}: probabilities of its values must not be negative, and sum to 1"
+        )
+        assert torch.equal(shares, once_more), f"{where}: the same pictures are told otherwise when asked again"
+        assert torch.allclose(shares, single, atol=1e-3), (
+            f"{where}: in evaluation mode what is told hangs on the others of the batch; normalise with running "
+            "averages, or each picture by itself"
+        )
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items()), (
+        "classifying in evaluation mode changes the model's state"
+    )
+
+
+def _check_all(model: Translator, ways: list[Way], shown: Tensor) -> None:
+    # Some of them, and not in their order: what is asked for is what has to come.
+    for asked in (ways, ways[::-2]):
+        together = list(cast("Any", model).translate_all(shown, asked))
+        assert len(together) == len(asked), f"translate_all gives {len(together)} for {len(asked)} ways"
+        for way, made in zip(asked, together, strict=True):
+            alone = model.translate(shown, way)
+            assert made.shape == alone.shape and torch.allclose(made, alone, atol=1e-4), (
+                f"{way}: translate_all gives another picture than translate"
+            )

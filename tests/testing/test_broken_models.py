@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from imgen import DataSpec
+from imgen.data.spec import Attribute
 from imgen.model import Way
 from imgen.testing import check_model
 
@@ -155,3 +156,82 @@ def test_a_broken_translator_fails(model, told):
     check_model(Swaps(), DataSpec(image=(1, 2, 2)))
     with pytest.raises(AssertionError, match=told):
         check_model(model(), data)
+
+
+class Tells(nn.Module):
+    """A classifier of pictures of two pixels by two; those below break one promise each."""
+
+    attributes: ClassVar = (Attribute("shade", ("dark", "grey", "light")), Attribute("tint", ("cold", "warm")))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(1)
+
+    def logits(self, images):
+        seen = self.norm(images).flatten(1)
+        return [seen[:, : len(each.values)] for each in self.attributes]
+
+    def classify(self, images):
+        return [logits.softmax(dim=1) for logits in self.logits(images)]
+
+
+class TellsLogits(Tells):
+    def classify(self, images):
+        return self.logits(images)
+
+
+class Compares(Tells):
+    def classify(self, images):
+        return super().classify(images - images.mean(0))
+
+
+class Guesses(Tells):
+    def classify(self, images):
+        return super().classify(torch.rand_like(images))
+
+
+class Remembers(Tells):
+    def classify(self, images):
+        self.norm.running_mean.add_(1)
+        return [torch.full((len(images), len(each.values)), 1 / len(each.values)) for each in self.attributes]
+
+
+class TellsOne(Tells):
+    def classify(self, images):
+        return super().classify(images)[:1]
+
+
+class TellsOthers(Tells):
+    attributes: ClassVar = Tells.attributes[:1]
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (TellsLogits, "sum to 1"),
+        (Compares, "hangs on the others of the batch"),
+        (Guesses, "when asked again"),
+        (Remembers, "changes the model's state"),
+        (TellsOne, "one for each attribute"),
+        (TellsOthers, "must be those of the data"),
+    ],
+)
+def test_a_broken_classifier_fails(model, told):
+    data = DataSpec(image=(1, 2, 2), attributes=Tells.attributes)
+    check_model(Tells(), data)
+    with pytest.raises(AssertionError, match=told):
+        check_model(model(), data)
+
+
+def test_a_translator_that_classifies_is_checked_as_both():
+    class Both(Swaps, TellsLogits):
+        pass
+
+    class Shrinking(Shrinks, Tells):
+        pass
+
+    data = DataSpec(image=(1, 2, 2), domains=("x", "y"), attributes=Tells.attributes)
+    with pytest.raises(AssertionError, match="sum to 1"):
+        check_model(Both(), data)
+    with pytest.raises(AssertionError, match="sizes must be kept"):
+        check_model(Shrinking(), data)
