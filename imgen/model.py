@@ -61,6 +61,9 @@ class Translator(Protocol):
     def translate(self, images: Tensor, way: Way) -> Tensor:
         """Pictures (B, C, H, W) in [-1, 1], of the size it was trained at or another, to as many; or vectors (B, V)."""
 
+    # def translate_all(self, images: Tensor, ways: Sequence[Way]) -> list[Tensor]:
+    #     """What `translate` gives for each of several ways: for models that share work among them. May be left out."""
+
 
 @runtime_checkable
 class Classifier(Protocol):

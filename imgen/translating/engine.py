@@ -17,7 +17,6 @@ from PIL import Image
 from imgen import images
 from imgen.data.pictures import tell
 from imgen.errors import DataError
-from imgen.model import Way
 from imgen.translating.outputs import JPEG, Job
 from imgen.translating.passes import Passes
 from imgen.translating.tiles import cut, reflected
@@ -34,6 +33,7 @@ class Loaded:
     """A picture on its way: what the model is given, and what the result should keep.
 
     size: (width, height) of the result; alpha: its transparency, of that size; row: of the sheet, None for none.
+    scores: what the model tells of it and of each stage that is written, (1 + written, values); made: bytes of stages.
     """
 
     job: Job
@@ -42,6 +42,8 @@ class Loaded:
     alpha: Image.Image | None
     animated: bool
     row: int | None = None
+    scores: NDArray[np.float32] | None = None
+    made: int = 0
 
     @property
     def bytes(self) -> int:
@@ -54,11 +56,13 @@ class Outcome:
     """What became of the pictures. written: in the order of the jobs; skipped: reason by picture.
 
     rows: of the sheet, each the picture and its stages, (stages, C, H, W) at the size of training.
+    scores: by file, what a classifier tells of the picture and of the result, (2, values).
     """
 
     written: list[Path] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
-    rows: list[NDArray[np.uint8]] = field(default_factory=list)
+    rows: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
+    scores: dict[Path, NDArray[np.float32]] = field(default_factory=dict)
 
 
 class Engine:
@@ -73,34 +77,38 @@ class Engine:
         multiple: int = 1,
         fit: str = "resize",
         rows: int = 0,
+        scored: bool = False,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         """image: (channels, height, width) of training; rows: pictures on the sheet.
 
         fit: resize the whole picture and its result back; crop its middle; native, at its own size; or tile.
+        scored: whether to ask the model, a classifier, what pictures show before and after.
         say: is told what people should know.
         """
         self.passes, self.image, self.route = passes, image, route
         self.multiple, self.fit, self.rows, self.say = multiple, fit, rows, say
+        self.scored = scored
         self._workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self._held, self._lock = 0, threading.Lock()
+        # Bytes of pictures that are decoded, and of stages that are not written yet.
+        self._held, self._made, self._lock = 0, 0, threading.Lock()
 
     def run(self, jobs: Sequence[Job]) -> Outcome:
         """Translate them all. One that cannot be is told and skipped, and the others are written."""
         outcome = Outcome()
         written: set[Path] = set()
-        rows: dict[int, NDArray[np.uint8]] = {}
         waiting: deque[Future[list[Path]]] = deque()
         apart = self._apart(len(jobs))
         done = 0
         with self.passes.pool(self._workers, alone=apart) as pool:
             for batch in self._batches(jobs, outcome):
                 if apart:
-                    waiting.append(pool.submit(self._finish_all, batch, outcome, rows))
+                    waiting.append(pool.submit(self._finish_all, batch, outcome))
                 else:
                     for loaded, stages in self._translated(batch, outcome):
-                        waiting.append(pool.submit(self._finish, loaded, stages, rows))
-                while len(waiting) > (self._workers if apart else 2 * (self._workers + len(batch))):
+                        waiting.append(pool.submit(self._finish, loaded, stages, outcome))
+                most = self._workers if apart else 2 * (self._workers + len(batch))
+                while waiting and (len(waiting) > most or self._made > _HELD):
                     written.update(waiting.popleft().result())
                 done += len(batch)
                 tell(None, done, len(jobs))
@@ -109,7 +117,7 @@ class Engine:
         outcome.written = [path for job in jobs for path in job.targets.values() if path in written]
         told = [job.item.told for job in jobs]
         outcome.skipped = {name: outcome.skipped[name] for name in told if name in outcome.skipped}
-        outcome.rows = [rows[row] for row in sorted(rows)]
+        outcome.rows = dict(sorted(outcome.rows.items()))
         return outcome
 
     def _apart(self, count: int) -> bool:
@@ -190,54 +198,68 @@ class Engine:
 
     def _translated(self, batch: list[Loaded], outcome: Outcome) -> Iterator[tuple[Loaded, list[NDArray[np.uint8]]]]:
         """Each picture with its stages; those of the sheet with the way back, too."""
-        ways: tuple[Way, ...] = self.route.ways
+        ways, starts = self.route.ways, self.route.starts
         if self.route.back and any(loaded.row is not None for loaded in batch):
-            ways = (*ways, self.route.back)
+            ways, starts = (*ways, self.route.back), (*starts, len(ways))
         try:
             if self.fit == "tile":
                 tile = self.image[1], self.image[2]
-                stages = [stage[None] for stage in self.passes.tiled(batch[0].pixels, tile, ways)]
+                stages = [stage[None] for stage in self.passes.tiled(batch[0].pixels, tile, ways, starts)]
             else:
-                stages = self.passes.stages(np.stack([loaded.pixels for loaded in batch]), ways)
+                stages = self.passes.stages(np.stack([loaded.pixels for loaded in batch]), ways, starts)
+            if self.scored:
+                self._score(batch, stages)
         except DataError as error:
             for loaded in batch:
                 self._skip(loaded.job, str(error), outcome)
                 self._free(loaded)
             return
         for place, loaded in enumerate(batch):
+            loaded.made = sum(stage[place].nbytes for stage in stages)
+            with self._lock:
+                self._made += loaded.made
             yield loaded, [stage[place] for stage in stages]
 
-    def _row(self, loaded: Loaded, stages: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-        shown = [loaded.pixels, *stages]
-        if self.fit in ("native", "tile"):
-            size = self.image[1], self.image[2]
-            shown = [self._small(self._own_part(loaded, pixels), size) for pixels in shown]
-        return np.stack(shown)
+    def _score(self, batch: Sequence[Loaded], stages: Sequence[NDArray[np.uint8]]) -> None:
+        """Keep what the model tells of the pictures, and of what is written of them."""
+        written = [stages[stage - 1] for stage in self.route.written]
+        shown = [
+            self._small(loaded, pixels)
+            for place, loaded in enumerate(batch)
+            for pixels in (loaded.pixels, *(stage[place] for stage in written))
+        ]
+        scores = self.passes.scores(np.stack(shown)).reshape(len(batch), 1 + len(written), -1)
+        for loaded, told in zip(batch, scores, strict=True):
+            loaded.scores = told
 
-    def _small(self, pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-        return images.to_array(images.fit(images.to_image(pixels), size, crop="none", channels=self.image[0]))
+    def _small(self, loaded: Loaded, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A picture, or a stage of it, at the size of training."""
+        if self.fit in ("resize", "crop"):
+            return pixels
+        image = images.to_image(self._own_part(loaded, pixels))
+        return images.to_array(images.fit(image, self.image[1:], crop="none", channels=self.image[0]))
 
     def _own_part(self, loaded: Loaded, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return cut(pixels, *reversed(loaded.size)) if self.fit == "native" else pixels
 
-    def _finish_all(self, batch: list[Loaded], outcome: Outcome, rows: dict[int, NDArray[np.uint8]]) -> list[Path]:
+    def _finish_all(self, batch: list[Loaded], outcome: Outcome) -> list[Path]:
         made = self._translated(batch, outcome)
-        return [path for loaded, stages in made for path in self._finish(loaded, stages, rows)]
+        return [path for loaded, stages in made for path in self._finish(loaded, stages, outcome)]
 
-    def _finish(
-        self, loaded: Loaded, stages: Sequence[NDArray[np.uint8]], rows: dict[int, NDArray[np.uint8]]
-    ) -> list[Path]:
-        """Write the files of a picture, and keep its row of the sheet."""
+    def _finish(self, loaded: Loaded, stages: Sequence[NDArray[np.uint8]], outcome: Outcome) -> list[Path]:
+        """Write the files of a picture, and keep its row of the sheet and its scores."""
         try:
             if loaded.row is not None:
-                rows[loaded.row] = self._row(loaded, stages)
-            for stage, path in loaded.job.targets.items():
+                outcome.rows[loaded.row] = np.stack([self._small(loaded, each) for each in (loaded.pixels, *stages)])
+            for place, (stage, path) in enumerate(loaded.job.targets.items(), 1):
                 image = images.to_image(self._own_part(loaded, stages[stage - 1]))
                 if image.size != loaded.size:
                     image = image.resize(loaded.size, Image.Resampling.LANCZOS)
                 if loaded.alpha and path.suffix.lower() not in JPEG:
                     image.putalpha(loaded.alpha)
                 images.save(image, path)
+                if loaded.scores is not None:
+                    outcome.scores[path] = loaded.scores[[0, place]]
         finally:
             self._free(loaded)
         return list(loaded.job.targets.values())
@@ -249,20 +271,4 @@ class Engine:
     def _free(self, loaded: Loaded) -> None:
         with self._lock:
             self._held -= loaded.bytes
-
-
-def faded(rows: Sequence[NDArray[np.uint8]], stages: int, hold: int = 6, fade: int = 8) -> Iterator[Image.Image]:
-    """Frames of an animation that fades every picture into its stages, one after another, and back: pixels cross-fade.
-
-    rows: as in `Outcome`; stages: how many of each are shown; hold, fade: frames at a stage, and between two.
-    """
-    shown = np.stack(rows)[:, : stages + 1]
-    columns = min(len(shown), round(len(shown) ** 0.5 + 0.499))
-    empty = -len(shown) % columns
-    shown = np.concatenate([shown, np.full((empty, *shown.shape[1:]), 255, np.uint8)]) if empty else shown
-    grid = shown.reshape(-1, columns, *shown.shape[1:]).astype(np.float32)
-    for stage in range(grid.shape[2]):
-        now, then = grid[:, :, stage], grid[:, :, (stage + 1) % grid.shape[2]]
-        for frame in range(hold + fade):
-            share = max(0, frame - hold + 1) / (fade + 1)
-            yield images.sheet(np.rint(now + share * (then - now)).astype(np.uint8))
+            self._made -= loaded.made

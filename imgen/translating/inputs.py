@@ -98,16 +98,19 @@ def gather(words: Iterable[str], lines: Iterable[str], out: Path) -> list[Item]:
 
 
 def held_out(dataset: Any, entry: str, run: Path) -> list[Item]:
-    """The pictures of a domain, "a" or "b", that a run's data set holds out for tests."""
+    """The pictures of a domain, "a" or "b", or of "images", that a run's data set holds out for tests."""
     column = getattr(dataset, "test", {}).get(entry)
-    if column is None:
+    # Vectors are no pictures, and neither are groups of them one.
+    if column is None or len(column.shape) != 4:
         return []
     count = int(column.shape[0])
     given = list(getattr(dataset, "test_names", {}).get(entry, ()))
     names = [PurePosixPath(name).with_suffix(".png") for name in given if PurePosixPath(name).name]
     if len(set(names)) != count or any(name.is_absolute() or ".." in name.parts for name in names):
         names = [PurePosixPath(f"{row:05d}.png") for row in range(count)]
-    return [RowItem(f"{run}: held-out picture {name.stem}", name, column, row) for row, name in enumerate(names)]
+    return [
+        RowItem(f"{run}: held-out picture {name.with_suffix('')}", name, column, row) for row, name in enumerate(names)
+    ]
 
 
 def _meant(word: str, out: Path) -> list[FileItem]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from imgen.translating.inputs import Item
 
 JPEG = (".jpg", ".jpeg")
 WRITTEN = (".png", *JPEG, ".webp")
+FURTHER = ("sheet.png", "sheet.gif", "manifest.csv", "manifest.json")
+_LONGEST = 60  # characters of a folder's name
 
 
 @dataclass(frozen=True)
@@ -22,17 +25,41 @@ class Job:
     targets: dict[int, Path]
 
 
-def plan(items: Sequence[Item], endings: dict[int, str], out: Path, format: str | None = None) -> list[Job]:
+def plan(
+    items: Sequence[Item],
+    endings: Mapping[int, str],
+    out: Path,
+    format: str | None = None,
+    folders: Mapping[int, str] | None = None,
+) -> list[Job]:
     """A file below `out` for each picture and stage, under the picture's own name.
 
     endings: what the stem ends in by stage. format: png, jpg or webp; None: JPEG for JPEG, and PNG for all else.
+    folders: below `out`, by stage, where stages have some.
     """
     jobs = []
     for item in items:
         suffix = _suffix(item, format)
-        stem = out / item.name.parent / item.name.stem
-        jobs.append(Job(item, {stage: stem.with_name(f"{stem.name}{end}{suffix}") for stage, end in endings.items()}))
+        places = {stage: out / (folders or {}).get(stage, "") / item.name.parent for stage in endings}
+        jobs.append(
+            Job(item, {stage: places[stage] / f"{item.name.stem}{end}{suffix}" for stage, end in endings.items()})
+        )
     return jobs
+
+
+def folder_names(styles: Sequence[str]) -> list[str]:
+    """A folder's name for each style, safe in any file system and shell: `not_Smiling`, `71+`. No two are the same."""
+    taken = {name.casefold() for name in FURTHER}
+    names = []
+    for style in styles:
+        plain = re.sub(r"[^\w.+-]+", "_", style)[:_LONGEST].strip(".-") or "_"
+        name, number = plain, 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{plain}-{number}"
+        taken.add(name.casefold())
+        names.append(name)
+    return names
 
 
 def plan_file(item: Item, endings: dict[int, str], out: Path) -> Job:
@@ -42,9 +69,9 @@ def plan_file(item: Item, endings: dict[int, str], out: Path) -> Job:
     return Job(item, {stage: out.with_name(f"{out.stem}{end}{out.suffix}") for stage, end in endings.items()})
 
 
-def check(jobs: Sequence[Job], further: Sequence[Path], overwrite: bool) -> None:
+def check(jobs: Sequence[Job], further: Iterable[Path], overwrite: bool) -> None:
     """Raises: `DataError` where two would be one file, or a file that is there would be lost."""
-    origin: dict[Path, str] = dict.fromkeys(further, "the sheet")
+    origin: dict[Path, str] = {path: f"the {path.stem}" for path in further}
     for job in jobs:
         for path in job.targets.values():
             if path in origin:
@@ -53,6 +80,9 @@ def check(jobs: Sequence[Job], further: Sequence[Path], overwrite: bool) -> None
                     "them, which keeps its structure, or translate them one after the other"
                 )
             origin[path] = job.item.told
+    for folder in {path.parent: None for path in origin}:
+        if folder.is_file():
+            raise DataError(f"{folder}: a file is in the way; give another --out")
     present = [path for path in origin if path.exists()]
     if not present:
         return

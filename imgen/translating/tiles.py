@@ -13,15 +13,16 @@ if TYPE_CHECKING:
 Run = Callable[["NDArray[np.uint8]"], "NDArray[np.uint8]"]
 
 
-def tiled(pixels: NDArray[np.uint8], tile: tuple[int, int], batch: int, run: Run) -> NDArray[np.uint8]:
-    """(C, H, W) through `run`, which takes (batch or fewer, C, *tile) to the same.
+def tiled(pixels: NDArray[np.uint8], tile: tuple[int, int], batch: int, run: Run, times: int = 1) -> NDArray[np.uint8]:
+    """(C, H, W) through `run`, which takes (batch or fewer, C, *tile) to the same, or to `times` as many channels.
 
     Tiles overlap by half, and each counts most in its middle. Memory beside the two pictures is that of a batch and of
-    one row of tiles, whatever the height.
+    one row of tiles, whatever the height. Gives (times x C, H, W).
     """
     channels, height, width = pixels.shape
     whole = reflected(pixels, max(height, tile[0]), max(width, tile[1]))
-    made = np.empty_like(whole)
+    channels *= times
+    made = np.empty((channels, *whole.shape[1:]), np.uint8)
     weight = np.outer(_window(tile[0]), _window(tile[1]))
     total = np.zeros((channels, tile[0], whole.shape[2]), np.float32)
     weights = np.zeros(total.shape[1:], np.float32)

@@ -289,7 +289,7 @@ def test_without_out_every_translation_has_a_folder_of_its_own(run, draw, cli, h
 
 
 def test_an_animation_fades_from_stage_to_stage_and_back():
-    from imgen.translating.engine import faded
+    from imgen.translating.sheets import faded
 
     row = np.stack([np.full((1, 2, 2), value, np.uint8) for value in (0, 90, 180, 7)])
     frames = [np.asarray(frame) for frame in faded([row] * 3, 2, hold=2, fade=2)]
