@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from imgen.data.drawn_domains import drawn_domains
 from imgen.data.identities import identities
 from imgen.data.pack import pack
 from imgen.data.shapes import shapes
+from imgen.data.spec import Attribute
 from imgen.plugins import KINDS, installed
 from imgen.testing import check_algorithm, check_dataset, check_model, check_settings
 
@@ -43,6 +45,8 @@ SETTINGS: Mapping[str, list[Mapping[str, Any]]] = {
 """Small settings for every registered algorithm; a new one joins with an entry here."""
 TRANSLATORS = {"discogan"}
 """Algorithms and models for two domains; the others are given pairs."""
+CLASSIFIERS = {"attribute-classifier"}
+"""Models of attributes."""
 
 
 def registered(kind: str) -> list[str]:
@@ -68,8 +72,11 @@ def test_every_algorithm_keeps_its_contract(pairs, two_domains, name, settings):
 
 @pytest.mark.parametrize("name", registered("models"))
 def test_every_model_keeps_its_contract(pairs, two_domains, name):
-    small = {"sdbegan": {"hidden": 4}, "discogan": {"width": 4}}.get(name, {"dim": 4})
+    widths = {"sdbegan": "hidden", "discogan": "width", "attribute-classifier": "width"}
+    small = {widths.get(name, "dim"): 4}
     spec = two_domains.spec if name in TRANSLATORS else pairs.spec
+    if name in CLASSIFIERS:
+        spec = replace(spec, attributes=(Attribute("hue", ("red", "green", "blue")), Attribute("tint", ("a", "b"))))
     check_model(installed().registry("models").get(name).load()(spec, **small), spec)
 
 
