@@ -23,7 +23,7 @@ from imgen.losses.penalty import gradient_penalty, r1
 from imgen.optim import adam
 from imgen.schedules import constant, linear
 from imgen_sggan.editor import Editor
-from imgen_sggan.networks import Arch, Norm
+from imgen_sggan.networks import Arch, Init, Norm
 from imgen_sggan.old_flags import OLD_FLAGS
 from imgen_sggan.unlabelled import agreement, disturbed, filled, masked_class_loss, mirrored, pseudo_labels
 
@@ -41,6 +41,7 @@ class SgGan(Algorithm):
         blocks: residual blocks in the middle of the generator
         narrow: attributes, by place from 0, whose old heads end in two small kernels; the authors': smile and hair
         mask: mix new content into the picture by a soft mask, so that what need not change can stay
+        init: first weights, N(0, 0.02) or He's; null: those of the arch's code
         d_width: channels of the discriminator next to the picture
         d_norm: the discriminator's normalisation
         loss: adversarial loss; the authors' is wasserstein, and they offer hinge and logistic (softplus)
@@ -98,6 +99,7 @@ class SgGan(Algorithm):
         blocks: NonNegative = 6,
         narrow: tuple[NonNegative, ...] = (1, 2),
         mask: bool = False,
+        init: Init | None = None,
         d_width: Count = 64,
         d_norm: Norm = "none",
         loss: Annotated[AdversarialLoss, Registered("losses")] | None = None,
@@ -138,6 +140,7 @@ class SgGan(Algorithm):
             blocks=blocks,
             narrow=narrow,
             mask=mask,
+            init=init,
             d_width=d_width,
             d_norm=d_norm,
         )

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from imgen.binding import Count, NonNegative
 from imgen.data.spec import DataSpec
 from imgen.model import Way
-from imgen_sggan.networks import Arch, Discriminator, Generator, Norm, check_data
+from imgen_sggan.networks import Arch, Discriminator, Generator, Init, Norm, check_data
 
 
 class Editor(nn.Module):
@@ -22,6 +22,7 @@ class Editor(nn.Module):
         blocks: residual blocks in the middle of the generator
         narrow: attributes, by place from 0, whose old heads end in two small kernels; the authors': smile and hair
         mask: mix new content into the picture by a soft mask, so that what need not change can stay
+        init: first weights, N(0, 0.02) or He's; null: those of the arch's code
         d_width: channels of the discriminator next to the picture
         d_norm: the discriminator's normalisation
 
@@ -38,6 +39,7 @@ class Editor(nn.Module):
         blocks: NonNegative = 6,
         narrow: tuple[NonNegative, ...] = (1, 2),
         mask: bool = False,
+        init: Init | None = None,
         d_width: Count = 64,
         d_norm: Norm = "none",
     ) -> None:
@@ -45,8 +47,11 @@ class Editor(nn.Module):
         self.multiple = 1 << levels
         self.attributes = check_data(data, self.multiple)
         self.ways = [Way(None, value, each.name) for each in self.attributes for value in each.values]
-        self.g = Generator(data, arch=arch, width=width, levels=levels, blocks=blocks, narrow=narrow, mask=mask)
-        self.d = Discriminator(data, arch=arch, width=d_width, norm=d_norm)
+        first: Init = init or ("normal02" if arch == "old" else "he")
+        self.g = Generator(
+            data, arch=arch, width=width, levels=levels, blocks=blocks, narrow=narrow, mask=mask, init=first
+        )
+        self.d = Discriminator(data, arch=arch, width=d_width, norm=d_norm, init=first)
 
     def translate(self, images: Tensor, way: Way) -> Tensor:
         """Pictures of anything with one attribute set."""

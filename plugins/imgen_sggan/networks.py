@@ -19,6 +19,7 @@ from imgen.data.spec import Attribute, DataSpec
 
 Arch = Literal["old", "new"]
 Norm = Literal["none", "spectral"]
+Init = Literal["normal02", "he"]
 
 _TOP = 512  # widths of the old judge grow up to this, at a width of 64; its last level has twice as many
 
@@ -42,8 +43,9 @@ class Generator(nn.Module):
         blocks: int,
         narrow: Sequence[int],
         mask: bool,
+        init: Init,
     ) -> None:
-        """narrow: places of the attributes whose heads end in two small kernels; mask: as in `Head`."""
+        """narrow: places of the attributes whose old heads end in two small kernels; mask: as in `Head`."""
         super().__init__()
         channels = data.image[0]
         self.trunk = (
@@ -61,7 +63,7 @@ class Generator(nn.Module):
         self.heads = nn.ModuleList(
             nn.ModuleList(head(place) for _ in attribute.values) for place, attribute in enumerate(data.attributes)
         )
-        _initialise(self, arch)
+        _initialise(self, init)
 
     def edits(self, images: Tensor, attribute: int, features: Tensor | None = None) -> Tensor:
         """Every value of one attribute: (B, values, C, H, W).
@@ -117,7 +119,7 @@ class Discriminator(nn.Module):
     each attribute.
     """
 
-    def __init__(self, data: DataSpec, *, arch: Arch, width: int, norm: Norm) -> None:
+    def __init__(self, data: DataSpec, *, arch: Arch, width: int, norm: Norm, init: Init) -> None:
         super().__init__()
         channels, height, side = data.image
         self.values = [len(attribute.values) for attribute in data.attributes]
@@ -137,7 +139,7 @@ class Discriminator(nn.Module):
         left = -(-height // (1 << levels)), -(-side // (1 << levels))
         self.critic = nn.Conv2d(widths[-1], 1, 1 if arch == "old" else left)
         self.teller = nn.Conv2d(widths[-1], sum(self.logits), left)
-        _initialise(self, arch)
+        _initialise(self, init)
         if norm == "spectral":
             for module in list(self.modules()):
                 if isinstance(module, nn.Conv2d):
@@ -237,19 +239,19 @@ def _judging(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Conv2d:
     return SameConv(inputs, outputs, kernel, stride)
 
 
-def _initialise(network: nn.Module, arch: Arch) -> None:
-    """First weights, in place: N(0, 0.02) of old, He's truncated normal of new; biases are 0."""
+def _initialise(network: nn.Module, init: Init) -> None:
+    """First weights, in place: N(0, 0.02), as of old, or He's truncated normal, as of new; biases are 0."""
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
             fan_in = module.in_channels * module.kernel_size[0] * module.kernel_size[1]
-            if arch == "old":
+            if init == "normal02":
                 nn.init.normal_(module.weight, 0, 0.02)
             else:
                 spread = math.sqrt(2 / fan_in)
                 nn.init.trunc_normal_(module.weight, 0, spread, -2 * spread, 2 * spread)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.InstanceNorm2d) and arch == "old":
+        elif isinstance(module, nn.InstanceNorm2d) and init == "normal02":
             nn.init.normal_(module.weight, 1, 0.02)
 
 

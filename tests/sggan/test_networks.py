@@ -32,8 +32,8 @@ MIXED = DataSpec(
         *binary(1).attributes,
     ),
 )
-OLD = {"arch": "old", "width": 64, "levels": 2, "blocks": 6, "narrow": (1, 2), "mask": False}
-NEW = {**OLD, "arch": "new"}
+OLD = {"arch": "old", "width": 64, "levels": 2, "blocks": 6, "narrow": (1, 2), "mask": False, "init": "normal02"}
+NEW = {**OLD, "arch": "new", "init": "he"}
 TINY = {"width": 4, "blocks": 1}
 
 
@@ -60,12 +60,12 @@ def test_the_new_generator_has_the_parameters_of_the_authors(attributes, paramet
 
 
 def test_the_discriminators_have_the_parameters_of_the_authors():
-    assert count(Discriminator(binary(4), arch="old", width=64, norm="none")) == 24_002_697
-    assert count(Discriminator(binary(7), arch="new", width=32, norm="none")) == 7_051_336
+    assert count(Discriminator(binary(4), arch="old", width=64, norm="none", init="normal02")) == 24_002_697
+    assert count(Discriminator(binary(7), arch="new", width=32, norm="none", init="he")) == 7_051_336
 
 
 def test_the_old_layers_are_those_of_the_authors():
-    g, d = Generator(binary(4), **OLD), Discriminator(binary(4), arch="old", width=64, norm="none")
+    g, d = Generator(binary(4), **OLD), Discriminator(binary(4), arch="old", width=64, norm="none", init="normal02")
     kernels = [
         (each.kernel_size[0], each.stride[0], each.padding[0]) for each in g.trunk if isinstance(each, nn.Conv2d)
     ]
@@ -84,7 +84,7 @@ def test_the_old_layers_are_those_of_the_authors():
 
 
 def test_the_new_layers_are_those_of_the_authors():
-    g, d = Generator(binary(7), **NEW), Discriminator(binary(7), arch="new", width=32, norm="none")
+    g, d = Generator(binary(7), **NEW), Discriminator(binary(7), arch="new", width=32, norm="none", init="he")
     assert [each.out_channels for each in d.trunk if isinstance(each, nn.Conv2d)] == [32, 64, 128, 256, 512, 512]
     scores, told = d(torch.zeros(2, 3, 128, 128))
     assert scores.shape == (2, 1) and d.teller.out_channels == 7, "one score, and one logit for each attribute"
@@ -96,7 +96,7 @@ def test_the_new_layers_are_those_of_the_authors():
 
 
 def test_one_logit_is_a_softmax_over_two():
-    d = Discriminator(binary(2, 16), arch="new", width=4, norm="none")
+    d = Discriminator(binary(2, 16), arch="new", width=4, norm="none", init="he")
     images, labels = torch.rand(5, 3, 16, 16), torch.tensor([0, 1, 1, 0, 1])
     (told, _), single = d(images)[1], d.teller(d.trunk(images)).flatten(1)[:, 0]
     assert F.cross_entropy(told, labels).item() == pytest.approx(
@@ -106,7 +106,7 @@ def test_one_logit_is_a_softmax_over_two():
 
 def test_three_values_have_three_logits_in_either_state():
     for arch in ("old", "new"):
-        d = Discriminator(MIXED, arch=arch, width=4, norm="none")
+        d = Discriminator(MIXED, arch=arch, width=4, norm="none", init="he")
         assert [each.shape for each in d(torch.zeros(2, 3, 16, 16))[1]] == [(2, 3), (2, 2), (2, 2)]
 
 
@@ -125,7 +125,7 @@ def test_padding_is_that_of_tensorflow(kernel, stride, side, before, after):
 @pytest.mark.parametrize("arch", ["old", "new"])
 def test_heads_alone_equal_the_full_pass(arch):
     """To the last bit: they share the trunk, and nothing else."""
-    g = Generator(MIXED, arch=arch, levels=2, narrow=(1,), mask=arch == "new", **TINY)
+    g = Generator(MIXED, arch=arch, levels=2, narrow=(1,), mask=arch == "new", init="he", **TINY)
     images = torch.rand(3, 3, 16, 16) * 2 - 1
     whole = g(images)
     assert whole.shape == (3, 7, 3, 16, 16)
@@ -140,10 +140,10 @@ def test_heads_alone_equal_the_full_pass(arch):
 
 def test_edits_are_pictures_and_a_closed_mask_gives_the_input():
     images = torch.rand(2, 3, 16, 16) * 2 - 1
-    plain = Generator(MIXED, arch="old", levels=2, narrow=(), mask=False, **TINY)
+    plain = Generator(MIXED, arch="old", levels=2, narrow=(), mask=False, init="he", **TINY)
     nn.init.normal_(plain.heads[0][0].paint.weight, std=10)
     assert plain(images).abs().max() <= 1
-    masked = Generator(MIXED, arch="old", levels=2, narrow=(), mask=True, **TINY)
+    masked = Generator(MIXED, arch="old", levels=2, narrow=(), mask=True, init="he", **TINY)
     nn.init.zeros_(masked.heads[0][0].paint.weight[3])
     nn.init.constant_(masked.heads[0][0].paint.bias[3:], -100)
     assert torch.equal(masked.edit(images, 0, 0), images)
@@ -162,12 +162,14 @@ def test_the_model_edits_by_name_and_tells_what_it_sees():
 
 def test_other_sizes_have_as_many_levels_as_they_need():
     for size, levels in ((128, 6), (64, 5), (32, 4)):
-        d = Discriminator(binary(1, size), arch="old", width=4, norm="none")
+        d = Discriminator(binary(1, size), arch="old", width=4, norm="none", init="he")
         assert sum(isinstance(each, nn.Conv2d) for each in d.trunk) == levels
         assert d(torch.zeros(1, 3, size, size))[0].shape == (1, 4)
     wide = DataSpec(image=(1, 24, 40), attributes=binary(1).attributes)
     for arch in ("old", "new"):
-        assert Discriminator(wide, arch=arch, width=4, norm="none")(torch.zeros(1, 1, 24, 40))[1][0].shape == (1, 2)
+        assert Discriminator(wide, arch=arch, width=4, norm="none", init="he")(torch.zeros(1, 1, 24, 40))[1][
+            0
+        ].shape == (1, 2)
         assert Editor(wide, arch=arch, **TINY).g(torch.zeros(1, 1, 24, 40)).shape == (1, 2, 1, 24, 40)
 
 
