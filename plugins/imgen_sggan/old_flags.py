@@ -20,7 +20,6 @@ OLD_FLAGS: Mapping[str, str | Mapping[str, Mapping[str, str]]] = {
         "2": {**_FIRST, "dataset.labels_per_value": "500", "dataset.oversample": "50"},
     },
     "use_sp": {"true": {"algorithm.d_norm": "spectral"}, "false": {"algorithm.d_norm": "none"}},
-    "oper_name": "run.out",
     # The later one.
     "exper_name": "run.out",
     "data_dir": "dataset.root",
