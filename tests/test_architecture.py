@@ -18,7 +18,7 @@ PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 
 LAYERS = (
     {"imgen", "errors", "files"},
-    {"losses", "nn", "optim", "schedules", "images", "binding", "dist", "yaml_lines", "names"},
+    {"losses", "nn", "optim", "schedules", "images", "charts", "binding", "dist", "yaml_lines", "names"},
     {"registry", "model", "data", "hookspecs"},
     {"recipe", "overrides", "plugins", "algorithm", "builtin", "sampling", "translating", "train_settings"},
     {"train", "metrics", "build", "card"},
@@ -30,7 +30,7 @@ LAYERS = (
 
 PUBLIC = {
     *("imgen", "losses", "nn", "data", "algorithm", "binding", "model", "optim", "schedules", "hookspecs", "errors"),
-    *("images", "files", "registry", "names", "metrics"),
+    *("images", "charts", "files", "registry", "names", "metrics"),
 }
 """The rooms that a plugin may import from."""
 
