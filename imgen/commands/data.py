@@ -1,4 +1,4 @@
-"""`imgen data`: look at a folder of pictures, and pack it into one file."""
+"""`imgen data`: look at a folder of pictures, pack it into one file, and write down who may see which labels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any
 import click
 
 from imgen.commands.options import as_json, give, say
+from imgen.commands.progress import progress_of
 from imgen.errors import DataError
+
+_ATTRS = "Attributes, as in a recipe: Smiling, gender=Male, hair=Black_Hair|Blond_Hair; several after one another."
 
 
 @click.group()
@@ -25,12 +28,17 @@ def data() -> None:
     help="How identities are marked; auto recognises it.",
 )
 @click.option("--split", default="train", help="Folder to look into where there is one of that name; default train.")
+@click.option("--attrs", metavar="NAME...", multiple=True, help=_ATTRS)
+@click.argument("more", metavar="", nargs=-1)
 @as_json
-def inspect(path: Path, layout: Any, split: str, as_json: bool) -> None:
-    """Tell what is in a folder, a zip or a packed file: pictures, identities, attributes, sizes, unreadable files."""
+def inspect(path: Path, layout: Any, split: str, attrs: tuple[str, ...], more: tuple[str, ...], as_json: bool) -> None:
+    """Tell what is in a folder, a zip or a packed file: pictures, identities, attributes, sizes, unreadable files.
+
+    With --attrs attributes are counted as a model would learn them: `--attrs Smiling "hair=Black_Hair|Blond_Hair"`.
+    """
     from imgen.data.inspect import inspect as look
 
-    report = look(path, layout=layout, split=split)
+    report = look(path, layout=layout, split=split, attrs=_several(attrs, more))
     if as_json:
         give(report.to_json())
         return
@@ -70,6 +78,70 @@ def pack(path: Path, out: Path, overwrite: bool, as_json: bool, **options: Any) 
         give({"path": str(out), "bytes": out.stat().st_size, "shape": list(dataset.columns["images"].shape)})
     else:
         click.echo(out)
+
+
+@data.command()
+@click.argument("path", metavar="ROOT", type=click.Path(path_type=Path))
+@click.argument("out", metavar="OUT.csv", type=click.Path(path_type=Path))
+@click.option("--attrs", metavar="NAME...", multiple=True, help=_ATTRS)
+@click.option("--dataset", metavar="NAME", default="attributes", help="Whose settings these are; default attributes.")
+@click.option("--labels-per-value", metavar="N", help="Labels of each value that may be seen; default all.")
+@click.option("--split", metavar="HOW", help="exact or first: which labels those are; default exact.")
+@click.option("--split-seed", metavar="N", help="Draws the labels that may be seen; default 0.")
+@click.option("--partition", metavar="WHICH", help="last, first or celeba: which pictures are held out; default last.")
+@click.option("--n-test", metavar="N", help="Pictures held out.")
+@click.option("--skip", metavar="N", help="First rows of the table that are left out of everything.")
+@click.option("--overwrite", is_flag=True, help="Replace OUT.csv if it is there.")
+@click.argument("more", metavar="", nargs=-1)
+@as_json
+@click.pass_context
+def split(
+    ctx: click.Context,
+    path: Path,
+    out: Path,
+    attrs: tuple[str, ...],
+    more: tuple[str, ...],
+    dataset: str,
+    overwrite: bool,
+    as_json: bool,
+    **settings: Any,
+) -> None:
+    """Write which pictures are to train on, which are held out, and which labels may be seen.
+
+    The file is for people to read and change, and for `--split_file OUT.csv` when training: it gives the very same
+    pictures and labels as the settings that wrote it. Without --attrs the data set's own default is taken.
+    """
+    from imgen.binding import build, check
+    from imgen.data.split_file import write_split
+
+    if out.suffix.lower() != ".csv":
+        raise DataError(f"{out}: the file of a split ends in .csv; write it as ROOT OUT.csv --attrs NAME...")
+    if out.exists() and not overwrite:
+        raise DataError(f"{out}: exists already; name another file, or replace it with --overwrite")
+    factory = ctx.obj.registry("datasets").get(dataset).load()
+    named = _several(attrs, more)
+    given = {"root": str(path), **({"attrs": list(named)} if named else {})}
+    given |= {name: value for name, value in settings.items() if value is not None}
+    checked, problems = check(factory, given)
+    if problems:
+        raise DataError("\n".join(f"dataset '{dataset}': {problem.text}" for problem in problems))
+    with progress_of("decoded"):
+        made = build(factory, settings=checked)
+    for line in made.report.lines():
+        say(line)
+    write_split(out, made)
+    if as_json:
+        held = len(made.test_names.get("images", ()))
+        give({"path": str(out), "train": len(made.truth), "test": held})
+    else:
+        click.echo(out)
+
+
+def _several(attrs: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    """The names after one --attrs, which click takes for arguments."""
+    if more and not attrs:
+        raise click.UsageError(f"what is '{more[0]}'? Attributes are named by --attrs")
+    return attrs + more
 
 
 def _dataset(path: Path, options: dict[str, Any]) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from annotated_types import Ge
 
 from imgen.binding import Count, Fraction, NonNegative
-from imgen.data.attribute_values import meant, table_truth
+from imgen.data.attribute_values import Meant, column, meant, table_truth
 from imgen.data.attributes import Attributes, read_attributes
 from imgen.data.labelled import Labelled
 from imgen.data.labels import Known, Split
@@ -87,7 +87,7 @@ def attributes(
     source = open_source(root, "pictures with a table of attributes")
     table = read_attributes(source)
     found = pictures_of(source, table)
-    known, rows = known_pictures(source, table, found, attrs)
+    known, rows = _pictures(source, table, found, meant(attrs, table.attributes))
     notes = left_out(source, table, found)
     if split_file is None:
         known, hold, told = _parted(source, table, known, rows, (partition, n_test, skip))
@@ -134,15 +134,23 @@ def _parted(
     )
 
 
-def known_pictures(
-    source: Source, table: Attributes, found: Sequence[str | None], attrs: Sequence[str]
-) -> tuple[Known, NDArray[np.int64]]:
-    """The pictures that are there, with all that the table tells of these attributes, and their rows in it.
+def known_table(source: Source, attrs: Sequence[str] = ()) -> Known:
+    """The pictures of a source, with all that its table tells of these attributes; none: of every column by itself.
 
-    found: the picture of each row, if any. attrs: as people name them.
-    Raises: `DataError` where an attribute is unknown, or a picture has two rows.
+    Raises: `DataError` as `attributes` does.
     """
-    wanted = meant(attrs, table.attributes)
+    table = read_attributes(source)
+    wanted = meant(attrs, table.attributes) if attrs else [column(name) for name in table.attributes]
+    return _pictures(source, table, pictures_of(source, table), wanted)[0]
+
+
+def _pictures(
+    source: Source, table: Attributes, found: Sequence[str | None], wanted: Sequence[Meant]
+) -> tuple[Known, NDArray[np.int64]]:
+    """The pictures that are there, with all that the table tells of what is wanted, and their rows in it.
+
+    found: the picture of each row, if any. Raises: `DataError` where a picture has two rows.
+    """
     rows = np.array([row for row, path in enumerate(found) if path is not None], np.int64)
     names = [str(found[row]) for row in rows]
     if len(set(names)) < len(names):

@@ -18,8 +18,6 @@ from imgen.names import style
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Attrs = tuple[str, ...]
-
 
 @dataclass(frozen=True)
 class Meant:
@@ -43,6 +41,11 @@ class Meant:
             barred |= table.of(column) == 1
         one = (np.count_nonzero(has, axis=0) == 1) & ~barred
         return np.where(one, np.argmax(has, axis=0), UNKNOWN)
+
+
+def column(name: str) -> Meant:
+    """The attribute of having what this column tells of."""
+    return Meant(binary(name, name), (name,))
 
 
 def meant(texts: Sequence[str], columns: Sequence[str]) -> list[Meant]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imgen.data.attribute_labels import known_table
 from imgen.data.attributes import count_attributes
+from imgen.data.labels import Known
 from imgen.data.layouts import UNDERSTOOD, Layout, group
 from imgen.data.pack import Packed, is_packed
+from imgen.data.partly import counts
 from imgen.data.pictures import chunks, in_order, tell
 from imgen.data.source import Source, open_source
+from imgen.data.utkface_labels import known_names
 from imgen.errors import DataError
 from imgen.images import Header, decode, header
 
@@ -41,6 +45,8 @@ class Report:
     layout: None where no identities were recognised, and `remark` says why; images: readable ones;
     sizes (WxH), modes, formats: number of images by kind, commonest first; smallest, largest: by area;
     unlabelled: images without an identity; attributes: how many images have each, by their table;
+    labels: how many images have each value of each attribute, by their table or their names, and of how many it is
+    unknown;
     bytes_at_64: decoded, as 64x64 RGB.
     """
 
@@ -58,6 +64,7 @@ class Report:
     unreadable: dict[str, str] = field(default_factory=dict)
     unlabelled: int = 0
     attributes: dict[str, int] = field(default_factory=dict)
+    labels: dict[str, dict[str, int]] = field(default_factory=dict)
     bytes_at_64: int = 0
     remark: str = ""
 
@@ -79,6 +86,9 @@ class Report:
             told.append(f"unlabelled   {self.unlabelled:,} images without an identity")
         if self.attributes:
             told.append("attributes   " + ", ".join(f"{name} {count:,}" for name, count in self.attributes.items()))
+        if self.labels:
+            told.append("labels")
+            told.extend(f"  {name}: {_values(name, values)}" for name, values in self.labels.items())
         told.append(
             f"sizes        {_counts(self.sizes)}; smallest {self.smallest or '-'}, largest {self.largest or '-'}"
         )
@@ -89,12 +99,22 @@ class Report:
         return told + ([f"remark       {self.remark}"] if self.remark else [])
 
 
-def inspect(path: str | Path, *, layout: Layout = "auto", split: str = "train", workers: int | None = None) -> Report:
+def inspect(
+    path: str | Path,
+    *,
+    layout: Layout = "auto",
+    split: str = "train",
+    attrs: Sequence[str] = (),
+    workers: int | None = None,
+) -> Report:
     """Decodes every picture of a folder or a zip; reads every byte of a packed file.
 
-    Raises: `DataError` where there is nothing to inspect, or a packed file is damaged.
+    attrs: attributes as a data set names them, whose labels are counted; none: all that are told.
+    Raises: `DataError` where there is nothing to inspect, a packed file is damaged, or nothing tells of `attrs`.
     """
     if is_packed(path):
+        if attrs:
+            raise DataError(f"{path}: a packed file has no attributes; give the folder that it was made of")
         return _of_packed(Packed(path))
     source = open_source(path, UNDERSTOOD)
     if not source.names:
@@ -111,11 +131,16 @@ def inspect(path: str | Path, *, layout: Layout = "auto", split: str = "train", 
     if grouping and (outside := len(source.names) - len(identity) - len(unlabelled)):
         remark = f"{outside:,} images outside {split}/ are not counted; `split` chooses another, or all"
     attributes: dict[str, int] = {}
+    known: Known | None = None
     try:
         attributes = count_attributes(source)
+        known = _known(source, bool(attributes), attrs)
     except DataError as error:
+        if attrs:
+            raise
         remark = "; ".join(filter(None, (remark, str(error))))
     found, unreadable = _look(source, sorted([*identity, *unlabelled]) or source.names, workers)
+    labels = _labels(known, unreadable)
     numbers = list(Counter(identity[name] for name in found if name in identity).values())
     return Report(
         path=str(path),
@@ -128,9 +153,25 @@ def inspect(path: str | Path, *, layout: Layout = "auto", split: str = "train", 
         unreadable=source.refused | unreadable,
         unlabelled=len(unlabelled),
         attributes=attributes,
+        labels=labels,
         bytes_at_64=len(found) * 3 * 64 * 64,
         remark=remark,
     )
+
+
+def _known(source: Source, table: bool, attrs: Sequence[str]) -> Known | None:
+    """What a table, or else the names of the pictures, tell of them; None where nothing does."""
+    if table:
+        return known_table(source, attrs)
+    faces = known_names(source, attrs)
+    return known_table(source, attrs) if faces is None and attrs else faces
+
+
+def _labels(known: Known | None, unreadable: Collection[str]) -> dict[str, dict[str, int]]:
+    if known is None:
+        return {}
+    rows = np.array([row for row, name in enumerate(known.names) if name not in unreadable], np.int64)
+    return counts(known.attributes, known.truth[rows])
 
 
 def _look(source: Source, names: Sequence[str], workers: int | None) -> tuple[dict[str, Header], dict[str, str]]:
@@ -200,6 +241,14 @@ def _kinds(headers: Sequence[Header]) -> dict[str, Any]:
         "modes": dict(Counter(told.mode for told in headers).most_common()),
         "formats": dict(Counter(told.format for told in headers).most_common()),
     }
+
+
+def _values(name: str, values: Mapping[str, int]) -> str:
+    if values.keys() == {name, f"not {name}", "unknown"}:
+        told = f"{values[name]:,} have it, {values[f'not {name}']:,} lack it"
+        return f"{told}, {values['unknown']:,} not labelled"
+    told = ", ".join(f"{value} {count:,}" for value, count in values.items() if value != "unknown")
+    return f"{told}; {values['unknown']:,} not labelled"
 
 
 def _counts(kinds: dict[str, int]) -> str:

@@ -164,7 +164,7 @@ def _sampler(attributes: Sequence[Attribute], shown: Shown, asked: Asked) -> Sam
             columns = [names.index(find(name, names, "attribute")) for name in asked.balance]
         except DataError as error:
             raise DataError(f"balance: {error}") from error
-        rows = rebalanced(shown.labels, list(dict.fromkeys(columns)), asked.balance_ratio, asked.split_seed)
+        rows = rebalanced(shown.labels, list(dict.fromkeys(columns)), asked.balance_ratio)
         if not len(rows):
             raise DataError(f"balance_ratio {asked.balance_ratio} of {', '.join(asked.balance)} leaves no picture")
     return sampler(shown, kind=asked.sampler, fraction=asked.labelled_fraction, oversample=asked.oversample, rows=rows)

@@ -13,6 +13,7 @@ import numpy as np
 
 from imgen import files
 from imgen.data.attributes import locate
+from imgen.data.labelled import Labelled
 from imgen.data.labels import UNKNOWN, Known, Shown
 from imgen.data.spec import Attribute
 from imgen.errors import DataError, near_miss
@@ -20,8 +21,6 @@ from imgen.names import find
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from imgen.data.labelled import Labelled
 
 HEADER = ("picture", "part")
 PARTS = ("train", "test")
@@ -47,15 +46,15 @@ class Told:
         return Shown(self.labels[rows], self.chosen[rows])
 
 
-def write_split(path: str | Path, data: Labelled) -> None:
+def write_split(path: str | Path, data: Any) -> None:
     """Writes which pictures of a data set are to train on and held out, and the labels of both that may be seen.
 
-    Raises: `DataError` where the pictures have no names.
+    Raises: `DataError` where it is no partly labelled data set of files.
     """
+    train: list[str] | None = getattr(data.columns.get("images"), "names", None)
+    if not isinstance(data, Labelled) or train is None or data.chosen is None:
+        raise DataError("only a data set of labelled files has a split to write, such as 'attributes'")
     attributes = data.spec.attributes
-    train: list[str] | None = getattr(data.columns["images"], "names", None)
-    if train is None or data.chosen is None:
-        raise DataError("these pictures have no names; only a data set of files has a split to write")
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow([*HEADER, *(attribute.name for attribute in attributes)])
@@ -125,7 +124,8 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     try:
         for cells in table:
             if cells:
-                yield table.line_num, [cell.strip() for cell in cells]
+                # A file's name may begin with a space.
+                yield table.line_num, [cells[0], *(cell.strip() for cell in cells[1:])]
     except csv.Error as error:
         raise DataError(f"{path}:{table.line_num}: {error}") from error
 

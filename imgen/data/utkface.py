@@ -25,6 +25,7 @@ VALUES = {"gender": ("male", "female"), "race": ("white", "black", "asian", "ind
 _NAME = re.compile(r"(\d{1,3})_([01])_([0-4])_\d+\b.*")
 _AGES = re.compile(r"(?:(!|not[ _-]))?\s*(\d*)\s*(-?)\s*(\d*)")
 NAMED = "<age>_<gender>_<race>_<date>.jpg"
+"""The form, for messages."""
 
 
 @dataclass(frozen=True)
@@ -116,13 +117,18 @@ def utkface_domains(
     return domains(parts[0], parts[1], frame, facts)
 
 
+def is_named(name: str) -> bool:
+    """Whether the name of a picture is in the form."""
+    return _match(name) is not None
+
+
 def read_faces(source: Source) -> Faces:
     """What the names tell. Raises: `DataError` where none is in the form."""
     named: list[str] = []
     told: list[list[int]] = []
     malformed: list[str] = []
     for name in source.names:
-        if match := _NAME.fullmatch(name.rpartition("/")[2]):
+        if match := _match(name):
             named.append(name)
             told.append([int(number) for number in match.groups()])
         else:
@@ -131,6 +137,10 @@ def read_faces(source: Source) -> Faces:
         raise DataError(f"{source.path}: none of {len(malformed)} pictures is named {NAMED}")
     age, gender, race = np.array(told).T
     return Faces(named, age, gender, race, malformed)
+
+
+def _match(name: str) -> re.Match[str] | None:
+    return _NAME.fullmatch(name.rpartition("/")[2])
 
 
 def group(by: By, text: str, what: str) -> Group:

@@ -17,7 +17,7 @@ from imgen.data.partly import Asked, Balance, Names, hold_out, labelled
 from imgen.data.samplers import Kind
 from imgen.data.source import Source, open_source
 from imgen.data.spec import Attribute
-from imgen.data.utkface import NAMED, VALUES, Faces, read_faces
+from imgen.data.utkface import NAMED, VALUES, Faces, is_named, read_faces
 from imgen.errors import DataError
 from imgen.names import find
 
@@ -123,6 +123,12 @@ def age_bins(texts: Sequence[str]) -> dict[str, tuple[int, int]]:
         before, name = high, text
         bins[re.sub(r"\s", "", text)] = low, high
     return bins
+
+
+def known_names(source: Source, attrs: Sequence[str] = ()) -> Known | None:
+    """All that the names of pictures tell, where most of them are in the form; none of `attrs`: of everything."""
+    told = sum(is_named(name) for name in source.names)
+    return known_faces(source, read_faces(source), attrs or TOLD) if told > len(source.names) / 2 else None
 
 
 def known_faces(

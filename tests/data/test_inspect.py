@@ -63,6 +63,60 @@ def test_a_packed_set(people, tmp_path):
         inspect(path)
 
 
+TABLE = "name,Male,Black_Hair,Blond_Hair\na.png,1,1,-1\nb.png,-1,1,1\nc.png,,-1,1\nd.png,1,-1,1\ne.png,1,1,1\n"
+
+
+@pytest.fixture
+def table(tmp_path, noisy):
+    """Of five rows a picture is missing and one cannot be read."""
+    for i, name in enumerate("abcd"):
+        (tmp_path / f"{name}.png").write_bytes(noisy(i) if name != "d" else b"")
+    (tmp_path / "list_attr_made.csv").write_text(TABLE)
+    return tmp_path
+
+
+def test_labels_of_a_table(table):
+    report = inspect(table)
+    assert report.labels["Male"] == {"not Male": 1, "Male": 1, "unknown": 1}
+    assert report.labels["Black_Hair"] == {"not Black_Hair": 1, "Black_Hair": 2, "unknown": 0}
+    lines = report.lines()
+    assert "  Male: 1 have it, 1 lack it, 1 not labelled" in lines
+    assert "  Blond_Hair: 2 have it, 1 lack it, 0 not labelled" in lines
+    assert json.loads(json.dumps(report.to_json()))["labels"]["Male"]["unknown"] == 1
+
+
+def test_labels_as_a_model_would_learn_them(table, cli):
+    said = cli("data", "inspect", table, "--attrs", "male", "hair=black|blond")
+    assert said.status == 0
+    assert [line for line in said.out.splitlines() if line.startswith("  ")][:2] == [
+        "  Male: 1 have it, 1 lack it, 1 not labelled",
+        "  hair: Black_Hair 1, Blond_Hair 1; 1 not labelled",
+    ]
+    told = json.loads(cli("data", "inspect", table, "--attrs", "hair=black|blond", "--json").out)
+    assert told["labels"] == {"hair": {"Black_Hair": 1, "Blond_Hair": 1, "unknown": 1}}
+    said = cli("data", "inspect", table, "--attrs", "mail")
+    assert said.status == 2 and "no attribute is called 'mail'; did you mean 'Male'" in said.err and not said.out
+    assert cli("data", "inspect", table, "male").status == 2
+
+
+def test_labels_of_names(tmp_path, noisy, cli):
+    for i, name in enumerate(["5_0_0_1.png", "25_1_4_2.png", "72_1_0_3.png", "other.png"]):
+        (tmp_path / name).write_bytes(noisy(i))
+    report = inspect(tmp_path)
+    assert report.labels["gender"] == {"male": 1, "female": 2, "unknown": 0}
+    assert {age: count for age, count in report.labels["age"].items() if count} == {"0-10": 1, "21-30": 1, "71+": 1}
+    said = cli("data", "inspect", tmp_path, "--attrs", "race")
+    assert "  race: white 2, black 0, asian 0, indian 0, others 1; 0 not labelled" in said.out.splitlines()
+    assert "  age" not in said.out
+
+
+def test_nothing_tells_of_attributes(people, cli):
+    root = people(anna=3, bert=2)
+    assert inspect(root).labels == {} and "labels" not in inspect(root).lines()
+    said = cli("data", "inspect", root, "--attrs", "male")
+    assert said.status == 2 and "no table of attributes inside or beside it" in said.err
+
+
 def test_nothing_to_inspect(tmp_path):
     with pytest.raises(DataError, match="no such folder"):
         inspect(tmp_path / "absent")
