@@ -102,7 +102,8 @@ def translate(found: Plugins, words: tuple[str, ...], **options: Any) -> int:
         give({"model": str(chosen.weights), "ways": ways, **told})
     else:
         for path in paths:
-            click.echo(path)
+            # Names of files need not be text.
+            click.echo(os.fsencode(path))
     return 1 if outcome.skipped else 0
 
 
