@@ -29,3 +29,4 @@ bench: .venv/made
 	$(BIN)/python tests/benchmarks/trainer_overhead.py
 	$(BIN)/python tests/benchmarks/streaming.py
 	$(BIN)/python tests/benchmarks/translate.py
+	$(BIN)/python tests/benchmarks/editing.py

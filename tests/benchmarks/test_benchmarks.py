@@ -37,3 +37,11 @@ def test_translate_runs(tmp_path):
     assert "bare loop" in told and "pictures/s" in told and "times as fast" in told
     assert "decode" in told and "encode" in told
     assert not list(tmp_path.iterdir())
+
+
+def test_editing_runs(tmp_path):
+    tiny = ["--batch", "2", "--width", "4", "--size", "16", "--rounds", "1"]
+    told = run("editing.py", cwd=tmp_path, tiny=tiny)
+    assert all(preset in told for preset in ("sggan ", "sggan_new", "sggan_modern"))
+    assert "times as fast" in told and "images/s" in told and "seed 0" in told
+    assert not list(tmp_path.iterdir())
