@@ -30,7 +30,7 @@ class AttributeClassifier(nn.Module):
     Raises: `ValueError` where the data have no attributes.
     """
 
-    def __init__(self, data: DataSpec, *, width: Count = 24) -> None:
+    def __init__(self, data: DataSpec, *, width: Count = 16) -> None:
         super().__init__()
         if not data.attributes:
             raise ValueError("a classifier of attributes needs data whose attributes are told")

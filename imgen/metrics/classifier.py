@@ -52,7 +52,7 @@ class JudgeSettings:
     steps: int = 800
     batch: int = 64
     width: int = 16
-    rate: float = 2e-3
+    rate: float = 4e-3
     mirrored: bool = True
 
 
@@ -110,14 +110,19 @@ def judge_of(evaluation: Evaluation, settings: JudgeSettings) -> Judge:
 def predictions(model: Any, images: Tensor, device: torch.device) -> Tensor:
     """The likeliest value of each attribute, int64 (N, A) on the CPU, as a model's `classify` tells of pictures.
 
-    Shapes: images: (N, C, H, W) in [-1, 1]. The model is taken as it is: in evaluation mode.
+    -1 where it tells no numbers, as of pictures that are none. The model is taken as it is: in evaluation mode.
+
+    Shapes: images: (N, C, H, W) in [-1, 1].
     """
     with torch.no_grad():
-        parts = [
-            torch.stack([told.float().argmax(dim=1) for told in model.classify(some.to(device))], dim=1).cpu()
-            for some in images.split(_BATCH)
-        ]
-    return torch.cat(parts)
+        return torch.cat([_likeliest(model.classify(some.to(device))).cpu() for some in images.split(_BATCH)])
+
+
+def _likeliest(told: list[Tensor]) -> Tensor:
+    """Of probabilities of the values of each attribute, (B, values), the places of the highest: (B, A)."""
+    # The highest of what is no number would be the first, and so right for one head of every attribute.
+    places = [torch.where(each.isfinite().all(dim=1), each.float().argmax(dim=1), UNKNOWN) for each in told]
+    return torch.stack(places, dim=1)
 
 
 def scores(
@@ -159,8 +164,8 @@ def train_classifier(
     Raises: `DataError` where no training picture has a known value.
     """
     device = torch.device(device)
-    truth: Tensor = dataset.truth
-    if not (truth != UNKNOWN).any():
+    truth: Tensor | None = getattr(dataset, "truth", None)
+    if truth is None or not (truth != UNKNOWN).any():
         raise DataError("no training picture has a known value; a classifier cannot be trained")
     model = _first(dataset.spec, settings.width, seed).to(device)
     weights = [each.to(device) for each in _weights(truth, dataset.spec.attributes)]
@@ -240,7 +245,10 @@ def _classifier(evaluation: Evaluation, settings: JudgeSettings) -> AttributeCla
             plugin=f"imgen (imgen {__version__})",
             origin={"mirrored": settings.mirrored, **origin, "imgen": __version__},
         )
-        write_model(path, config, model.state_dict())
+        try:
+            write_model(path, config, model.state_dict())
+        except OSError as error:
+            raise DataError(f"{path}: the classifier cannot be written: {error.strerror}") from error
     return model
 
 

@@ -94,7 +94,7 @@ def edit_accuracy(
     classifier_steps: Count = 800,
     classifier_batch: Count = 64,
     classifier_width: Count = 16,
-    classifier_rate: Rate = 2e-3,
+    classifier_rate: Rate = 4e-3,
     mirrored: bool = True,
 ) -> Measure:
     """Whether edited pictures show the value that was set, and still what else they showed, as a judge tells.

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import gc
 import weakref
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 import torch
 
+from imgen.binding import settings_of
 from imgen.data.spec import Attribute, DataSpec
 from imgen.errors import DataError
 from imgen.images import to_float
 from imgen.metrics import classifier
 from imgen.metrics.attribute_network import AttributeClassifier
 from imgen.metrics.classifier import JudgeSettings, judge_of, predictions, read_classifier, scores, train_classifier
+from imgen.metrics.editing import edit_accuracy
 from imgen.model import ModelConfig, read_config, write_model
 
 QUICK = JudgeSettings(steps=3, batch=8, width=2)
@@ -144,6 +146,15 @@ def test_predictions_are_the_likeliest_values(plain):
     assert predictions(Fixed(), torch.zeros(130, 3, 8, 8), CPU).tolist() == [[1, 1]] * 130
 
 
+def test_pictures_that_are_no_numbers_are_not_told(plain):
+    model = AttributeClassifier(plain.labelled().spec, width=2).eval()
+    images = torch.zeros(3, 3, 8, 8)
+    images[1, 0, 2, 2] = float("nan")
+    told = predictions(model, images, CPU)
+    assert told[1].tolist() == [-1, -1, -1]
+    assert (told[[0, 2]] >= 0).all()
+
+
 def test_scores_by_hand(plain):
     """Four pictures, the values of one attribute known of three: two of them told right."""
     known = torch.full((40, 3), -1)
@@ -225,3 +236,19 @@ def test_files_of_something_else_are_refused(plain, tmp_path):
     path.write_bytes(b"no weights")
     with pytest.raises(DataError, match=str(path)):
         read_classifier(path, data.spec, "cpu")
+
+
+def test_a_file_that_cannot_be_written_is_told(plain, tmp_path):
+    (tmp_path / "a file").write_text("")
+    settings = replace(QUICK, path=str(tmp_path / "a file" / "model.safetensors"))
+    with pytest.raises(DataError, match="the classifier cannot be written"):
+        judge_of(plain.evaluation(None, plain.labelled(oracle=False)), settings)
+
+
+def test_the_metrics_settings_are_those_of_the_judge():
+    """One default for each, wherever it is given."""
+    metric = settings_of(edit_accuracy)
+    beside = {"judge": "judge", "path": "classifier", "mirrored": "mirrored"}
+    for each in fields(JudgeSettings):
+        assert metric[beside.get(each.name, f"classifier_{each.name}")].default == each.default
+    assert settings_of(AttributeClassifier)["width"].default == JudgeSettings().width
