@@ -91,6 +91,7 @@ def pack(path: Path, out: Path, overwrite: bool, as_json: bool, **options: Any) 
 @click.option("--partition", metavar="WHICH", help="last, first or celeba: which pictures are held out; default last.")
 @click.option("--n-test", metavar="N", help="Pictures held out.")
 @click.option("--skip", metavar="N", help="First rows of the table that are left out of everything.")
+@click.option("-s", "--set", "more_settings", metavar="KEY=VALUE", multiple=True, help="Any other setting of it.")
 @click.option("--overwrite", is_flag=True, help="Replace OUT.csv if it is there.")
 @click.argument("more", metavar="", nargs=-1)
 @as_json
@@ -102,6 +103,7 @@ def split(
     attrs: tuple[str, ...],
     more: tuple[str, ...],
     dataset: str,
+    more_settings: tuple[str, ...],
     overwrite: bool,
     as_json: bool,
     **settings: Any,
@@ -111,30 +113,50 @@ def split(
     The file is for people to read and change, and for `--split_file OUT.csv` when training: it gives the very same
     pictures and labels as the settings that wrote it. Without --attrs the data set's own default is taken.
     """
-    from imgen.binding import build, check
     from imgen.data.split_file import write_split
 
     if out.suffix.lower() != ".csv":
         raise DataError(f"{out}: the file of a split ends in .csv; write it as ROOT OUT.csv --attrs NAME...")
+    if out.is_dir():
+        raise DataError(f"{out}: a folder; name a file")
     if out.exists() and not overwrite:
         raise DataError(f"{out}: exists already; name another file, or replace it with --overwrite")
-    factory = ctx.obj.registry("datasets").get(dataset).load()
     named = _several(attrs, more)
     given = {"root": str(path), **({"attrs": list(named)} if named else {})}
     given |= {name: value for name, value in settings.items() if value is not None}
-    checked, problems = check(factory, given)
-    if problems:
-        raise DataError("\n".join(f"dataset '{dataset}': {problem.text}" for problem in problems))
-    with progress_of("decoded"):
-        made = build(factory, settings=checked)
+    made = _built(ctx, dataset, given | _parsed(more_settings))
+    write_split(out, made)
     for line in made.report.lines():
         say(line)
-    write_split(out, made)
     if as_json:
         held = len(made.test_names.get("images", ()))
         give({"path": str(out), "train": len(made.truth), "test": held})
     else:
         click.echo(out)
+
+
+def _parsed(settings: tuple[str, ...]) -> dict[str, Any]:
+    from imgen.yaml_lines import scalar
+
+    given = {}
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise click.UsageError(f"-s {text}: write it as -s KEY=VALUE, such as -s n_test=100")
+        given[key.strip()] = scalar(value)
+    return given
+
+
+def _built(ctx: click.Context, name: str, given: dict[str, Any]) -> Any:
+    """The data set of a name, with these settings."""
+    from imgen.binding import build, check
+
+    factory = ctx.obj.registry("datasets").get(name).load()
+    checked, problems = check(factory, given)
+    if problems:
+        raise DataError("\n".join(f"dataset '{name}': {problem.text}" for problem in problems))
+    with progress_of("decoded"):
+        return build(factory, settings=checked)
 
 
 def _several(attrs: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from imgen.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-UNLABELLED = ("unlabelled", "unlabeled", "mixed")
+UNLABELLED = ("unlabelled", "unlabeled", "unknown", "mixed")
 """Folders of pictures of which nothing is known."""
 
 

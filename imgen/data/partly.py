@@ -152,7 +152,7 @@ def _check_values(known: Known, shown: Shown) -> None:
             if not (shown.labels[:, place] == value).any():
                 raise DataError(
                     f"{known.where}: none of {len(shown.labels):,} pictures to train on is labelled {name}; "
-                    "leave that value out, or let more labels be seen"
+                    "leave it out, or let more labels be seen"
                 )
 
 

@@ -224,7 +224,7 @@ def test_what_is_told_of_it(twelve):
         (("male",), {"skip": 12}, "skip is 12, which leaves none of 12 pictures"),
         (("male",), {"skip": 11, "n_test": 1}, "n_test is 1, but there are 1 pictures; at most 0 can be held out"),
         (("male",), {"partition": "celeba"}, "no list_eval_partition.txt"),
-        (("male",), {"n_test": 2, "skip": 7}, "none of 3 pictures to train on is labelled Male; leave that value out"),
+        (("male",), {"n_test": 2, "skip": 7}, "none of 3 pictures to train on is labelled Male; leave it out"),
         (
             ("male",),
             {"split": "first", "labels_per_value": 1, "skip": 1},

@@ -107,9 +107,12 @@ def test_by_the_command_line(thirty, cli):
     ("words", "said"),
     [
         (["OUT", "--attrs", "male"], "OUT: the file of a split ends in .csv"),
+        (["folder.csv", "--attrs", "male", "--overwrite"], "folder.csv: a folder; name a file"),
         (["out.csv", "male"], "what is 'male'? Attributes are named by --attrs"),
         (["out.csv"], "dataset 'attributes': needs the setting 'attrs'"),
         (["out.csv", "--attrs", "mail"], "no attribute is called 'mail'; did you mean 'Male'"),
+        (["out.csv", "--attrs", "male", "-s", "n_test"], "-s n_test: write it as -s KEY=VALUE"),
+        (["out.csv", "--attrs", "male", "-s", "pages=3"], "dataset 'attributes': has no setting 'pages'"),
         (["out.csv", "--attrs", "male", "--n-test", "x"], "n_test must be a whole number >= 0, not 'x'"),
         (["out.csv", "--attrs", "male", "--split", "random"], "split must be exact | first, not 'random'"),
         (
@@ -121,8 +124,10 @@ def test_by_the_command_line(thirty, cli):
     ],
 )
 def test_wrong_command_lines(thirty, cli, here, words, said):
+    (here / "folder.csv").mkdir()
     result = cli("data", "split", thirty, *words)
-    assert result.status == 2 and said in result.err and not result.out and not list(here.glob("*.csv"))
+    assert result.status == 2 and said in result.err and not result.out
+    assert [path.name for path in here.glob("*.csv")] == ["folder.csv"] and not list(here.glob("folder.csv/*"))
 
 
 def test_only_labelled_files_have_a_split(thirty, cli, tmp_path):
@@ -140,6 +145,9 @@ def test_ages_have_splits_too(tmp_path, noisy, cli):
     written = utkface_attributes(**with_ages, n_test=3, labels_per_value=2)
     write_split(tmp_path / "split.csv", written)
     same(written, utkface_attributes(**with_ages, split_file=str(tmp_path / "split.csv")))
+    asked = ["--n-test", "3", "--labels-per-value", "2", "-s", "ages=[0-29, 30+]"]
+    said = cli("data", "split", tmp_path, "too.csv", "--dataset", "utkface-attributes", *asked)
+    assert said.out == "too.csv\n" and Path("too.csv").read_text() == (tmp_path / "split.csv").read_text()
     with pytest.raises(DataError, match=r"split.csv:3: no value of age is called '0-29'; there are 0-10, 11-20"):
         utkface_attributes(**settings, split_file=str(tmp_path / "split.csv"))
 

@@ -100,7 +100,7 @@ def test_bins():
         ({"ages": ("young", "old")}, "ages: 'young' are none; write them as 0-19, 25 or 40+"),
         ({"ages": ("0-19",)}, "ages has 1 value; two or more are wanted, such as 0-39, 40+"),
         ({"ages": ()}, "ages has 0 values; two or more"),
-        ({"ages": ("0-99", "101+")}, "none of 10 pictures to train on is labelled 101+; leave that value out"),
+        ({"ages": ("0-99", "101+")}, "none of 10 pictures to train on is labelled 101+; leave it out"),
         ({"attrs": ("age", "Age")}, "attrs: the attribute age is named twice; name it once"),
         ({"attrs": ("hair",)}, "no attribute is called 'hair'; there are age, gender, race"),
         ({"attrs": ()}, "attrs names no attribute; there are age, gender, race"),
