@@ -56,7 +56,9 @@ _STEP = 800  # milliseconds that a value is shown
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that are there; never a picture that is translated.")
 @click.option(
-    "--sheet/--no-sheet", default=True, help=f"sheet.png: the first {_ROWS}, there and back in rows; default on."
+    "--sheet/--no-sheet",
+    default=True,
+    help=f"sheet.png: the first {_ROWS} in rows, with what is made of them; default on.",
 )
 @click.option("--gif", is_flag=True, help="sheet.gif: they cross-fade; --every-of steps through the values.")
 @click.option(

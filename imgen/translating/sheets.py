@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, features
 
 from imgen import images
 
@@ -21,7 +21,9 @@ def headed(sheet: Image.Image, names: Sequence[str], width: int, gap: int = 2) -
 
     width: of a column; gap: between two [pixels].
     """
-    lines = [name.replace("_", " ") for name in names]
+    lines = [" ".join(name.replace("_", " ").split()) for name in names]
+    if not features.check("freetype2"):
+        return sheet
     for letters in _LETTERS:
         font = ImageFont.load_default(letters)
         boxes = [font.getbbox(line) for line in lines]

@@ -166,7 +166,7 @@ def test_frames_are_the_stages_in_a_grid():
 def test_headings_stand_where_there_is_room():
     from imgen.translating.sheets import headed
 
-    names = ["input", "not Smiling", "Blond_Hair"]
+    names = ["input", "not\nSmiling", "Blond_Hair"]
     plain = Image.new("RGB", (3 * 66 - 2, 64), "black")
     sheet = np.asarray(headed(plain, names, 64))
     height = len(sheet) - 64
