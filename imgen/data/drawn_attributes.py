@@ -95,6 +95,7 @@ def drawn_attributes(
         truth=torch.from_numpy(truth),
         sampler=sampler_of(shown, kind=sampler, fraction=labelled_fraction, oversample=oversample),
         test={"images": test_images, "attributes": torch.from_numpy(test_truth)},
+        chosen=shown.chosen,
         report=Report(
             images=pictures,
             notes=(f"{int(shown.chosen.sum()):,} of them labelled", f"{n_test:,} more held out"),
