@@ -115,7 +115,8 @@ def edit_accuracy(
     pictures are drawn, or else a classifier (see the model `attribute-classifier`) that is trained on all that is known
     of the training pictures, whatever the model was shown of it. `judge_<attribute>` is the share of at most 5,000
     held-out real pictures, taken evenly, of which it tells the known value, and `read_<value>` the same among the real
-    pictures that show that value: no figure above means more than these.
+    pictures that show that value: no figure above means more than these. `by_oracle` is 1 where the oracle was the
+    judge, and 0 where the classifier was: figures of the one do not compare with those of the other.
 
     Settings:
         pictures: pictures edited by each head, and by each chain, at most as many as there are [pictures]
@@ -152,6 +153,7 @@ def edit_accuracy(
             raise DataError(f"edit-accuracy: {error}") from error
         told = _single(evaluation, heads, sets, judged)
         told |= _chained(evaluation, heads, known, judged, pairs=chained, pictures=pictures)
+        told["by_oracle"] = float(judged.kind == "oracle")
         told |= {f"judge_{key_of(name)}": share for name, share in judged.accuracy.items()}
         return told | {f"read_{key_of(name)}": share for name, share in judged.recall.items()}
 

@@ -143,6 +143,7 @@ def test_edits_are_judged_by_a_classifier_where_there_is_no_oracle(plain):
     told = edit_accuracy(**settings)(plain.evaluation(plain.Editor(plain.setting), data))
     assert min(told["judge_shade"], told["judge_Smiling"], told["judge_tint"]) > 0.9
     assert told["edit_accuracy"] > 0.9
+    assert told["by_oracle"] == 0
     assert edit_accuracy(**settings)(plain.evaluation(plain.Editor(idle), data))["edit_accuracy"] < 0.1
 
 
@@ -248,6 +249,6 @@ def test_the_author_of_drawn_pictures_edits_them_perfectly(plain):
     evaluation = plain.evaluation(Redraws(data), data)
     told = edit_accuracy()(evaluation)
     assert set(told.values()) == {1.0}
-    assert len(told) == len(["edit", "kept", "chained"]) + 9 + 4 + 3 + 4 + 9
+    assert len(told) == len(["edit_accuracy", "kept", "chained", "by_oracle"]) + 9 + 4 + 3 + 4 + 9
     lost = edit_reconstruction()(evaluation)
     assert (lost["same_psnr"], lost["round_psnr"], lost["same_l1"], lost["round_l1"]) == (100, 100, 0, 0)
