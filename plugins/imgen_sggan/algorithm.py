@@ -73,6 +73,7 @@ class SgGan(Algorithm):
         decay_over: time in which they would fall to zero; 0: never [steps]
         decay_every: they are set anew at every so manieth step [steps]
         decay_floor: part of the learning rate at which it stays
+        augment: disturb all that the discriminator sees, real or not: move it, hide a part, add noise; for few labels
         flip: mirror half of the pictures; not where left and right mean something
 
     Shapes: `images`: (B, C, H, W) in [-1, 1]; `attributes`: (B, A), places of values, or -1 where they are not known.
@@ -129,6 +130,7 @@ class SgGan(Algorithm):
         decay_over: NonNegative = 100_000,
         decay_every: Count = 5,
         decay_floor: Fraction = 0.1,
+        augment: bool = False,
         flip: bool = True,
     ) -> None:
         super().__init__()
@@ -152,7 +154,8 @@ class SgGan(Algorithm):
         self.w_aim = w_class if w_aim is None else w_aim
         self.w_tie, self.w_keep, self.w_agree, self.w_pseudo = w_tie, w_keep, w_agree, w_pseudo
         self.threshold, self.ramp = threshold, ramp
-        self.n_critic, self.edit_at, self.flip = n_critic, 0 if edit_first else n_critic - 1, flip
+        self.n_critic, self.edit_at = n_critic, 0 if edit_first else n_critic - 1
+        self.augment, self.flip = augment, flip
         self.optimizers = adam(d_lr or lr, (beta1, beta2)), adam(lr, (beta1, beta2))
         self.pace = linear(decay_from, decay_over, decay_every, decay_floor) if decay_over else constant()
         self.register_buffer("ramped", torch.zeros(()))
@@ -182,12 +185,12 @@ class SgGan(Algorithm):
     def judge_smoothly(self, batch: Batch) -> Played:
         """The same, and it pays for scores that are too steep, or too flat."""
         loss, told, edits = self._judged(batch)
-        images, d = batch["images"], self.model.d
+        images = batch["images"]
         if self.w_gp:
-            rough = gradient_penalty(d.scores, *self._between(images, edits)) * self._heads()
+            rough = gradient_penalty(self._scores, *self._between(images, edits)) * self._heads()
             loss, told["penalty"] = loss + self.w_gp * rough, rough
         if self.w_r1:
-            steep = r1(d.scores, images)
+            steep = r1(self._scores, images)
             loss, told["r1"] = loss + self.w_r1 / 2 * steep, steep
         return {"d": loss}, told
 
@@ -196,7 +199,7 @@ class SgGan(Algorithm):
         """Edits are to pass for real, to show what they are to show, and to be made again from one another."""
         images = batch["images"]
         edits = self._edits(images)
-        score, logits = self.model.d(torch.cat([each.flatten(0, 1) for each in edits]))
+        score, logits = self.model.d(self._seen(torch.cat([each.flatten(0, 1) for each in edits])))
         logits = self._by_attribute(logits, edits)
         adv = self.loss.g(score) * self._heads()
         aim = self._aim(logits, edits) * self._heads()
@@ -221,7 +224,7 @@ class SgGan(Algorithm):
         """The discriminator's loss without its penalties, what to log, and the edits that it saw."""
         images, labels, d = batch["images"], batch["attributes"], self.model.d
         edits = self._edits(images)
-        scores, logits = d(torch.cat([images, *(each.flatten(0, 1) for each in edits)]))
+        scores, logits = d(self._seen(torch.cat([images, *(each.flatten(0, 1) for each in edits)])))
         logits = [each[: len(images)] for each in logits]
         adv = self.loss.d(scores[: len(images)], scores[len(images) :]) * self._heads()
         known = masked_class_loss(logits, labels)
@@ -233,6 +236,12 @@ class SgGan(Algorithm):
             told["pseudo"] = masked_class_loss(again, pseudo_labels(logits, labels, self.threshold)).mean()
             loss = loss + self.ramped * (self.w_agree * told["agree"] + self.w_pseudo * told["pseudo"])
         return loss, told, edits
+
+    def _seen(self, images: Tensor) -> Tensor:
+        return disturbed(images) if self.augment else images
+
+    def _scores(self, images: Tensor) -> Tensor:
+        return self.model.d.scores(self._seen(images))
 
     def _heads(self) -> float:
         """What makes a mean over edits what `scaling` asks for."""

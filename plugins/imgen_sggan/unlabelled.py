@@ -10,9 +10,9 @@ from torch.nn import functional as F
 
 from imgen.data.labels import UNKNOWN
 
-_NOISE = 0.15
-_REACH = 1 / 16
-_HOLE = 1 / 4
+_NOISE = 0.05
+_REACH = 1 / 8
+_HOLE = 1 / 8
 
 
 def masked_class_loss(logits: Sequence[Tensor], labels: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ def mirrored(images: Tensor) -> Tensor:
 
 
 def disturbed(images: Tensor) -> Tensor:
-    """Pictures moved by a few pixels, with noise, and with a square of grey somewhere: the same attributes."""
+    """Pictures moved by up to an eighth, with noise, and with a square of grey somewhere: the same attributes."""
     n, _, height, width = images.shape
     device = images.device
     reach = max(1, round(min(height, width) * _REACH))

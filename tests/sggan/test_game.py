@@ -280,6 +280,20 @@ def test_half_of_the_pictures_are_mirrored_unless_that_is_switched_off():
     assert 0 < same.sum() < 20 and game(flip=False).share(drawn) == {}
 
 
+def test_what_the_discriminator_sees_is_disturbed_where_that_is_asked_for(monkeypatch):
+    seen = []
+    monkeypatch.setattr("imgen_sggan.algorithm.disturbed", lambda x: seen.append(len(x)) or x)
+    made, drawn = game(augment=True, w_r1=1.0), batch()
+    plain = game(w_r1=1.0)
+    plain.load_state_dict(made.state_dict())
+    torch.manual_seed(1)
+    losses = made.judge_smoothly(drawn)[0]["d"], made.edit(drawn)[0]["g"]
+    assert seen == [20, 16, 4, 16], "real ones and edits, both penalties, and the edits of the generator's turn"
+    torch.manual_seed(1)
+    assert losses == (plain.judge_smoothly(drawn)[0]["d"], plain.edit(drawn)[0]["g"])
+    assert len(seen) == 4
+
+
 def test_the_masked_loss_is_the_one_that_the_game_uses():
     made, drawn = game(w_gp=0.0), batch()
     told = masked_class_loss(made.model.d(drawn["images"])[1], drawn["attributes"])
