@@ -99,4 +99,7 @@ class Card:
         if data.domains:
             first, second = data.domains
             return f'imgen translate model.safetensors PICTURES --style_A "{first}" --style_B "{second}"'
+        if data.attributes:
+            first = data.attributes[0]
+            return f'imgen translate model.safetensors PICTURES --to "{first.name}={first.values[-1]}"'
         return "imgen sample model.safetensors"

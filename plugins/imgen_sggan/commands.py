@@ -16,7 +16,13 @@ def sggan() -> None:
 @click.argument("recipes", nargs=-1, required=True, metavar="RECIPE...")
 @click.option("--counts", default="10,100,500,all", show_default=True, help="Labels of each value, with commas.")
 @click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Runs of each, from seed 0.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("runs/labels"), show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs/labels"),
+    show_default=True,
+    help="Folder of the runs, of labels.json and of labels.png.",
+)
 @click.option("-s", "settings", multiple=True, metavar="KEY=VALUE", help="A setting for all runs, such as train.steps.")
 def labels(recipes: tuple[str, ...], counts: str, seeds: int, out: Path, settings: tuple[str, ...]) -> None:
     """Train recipes on ever more labels, and plot how well their edits succeed.
@@ -28,7 +34,7 @@ def labels(recipes: tuple[str, ...], counts: str, seeds: int, out: Path, setting
 
     every = trials(recipes, _counts(counts), seeds)
     further = [word for setting in settings for word in ("-s", setting)]
-    rows = []
+    rows, paths = [], []
     for row in run(every, out, further, lambda told: click.echo(f"imgen: {told}", err=True)):
         rows.append(row)
         # After every run, so that there is something to look at.

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from imgen.data.drawn_attributes import drawn_attributes
 from imgen.data.drawn_domains import drawn_domains
 from imgen.data.identities import identities
 from imgen.data.pack import pack
 from imgen.data.shapes import shapes
-from imgen.data.spec import Attribute
 from imgen.plugins import KINDS, installed
 from imgen.testing import check_algorithm, check_dataset, check_model, check_settings
 
 SMALL = {"d_identity": 3, "d_observation": 3}
 TINY = {"width": 4, "d_width": 4, "levels": 3, "size_aware": True}
+EDITS = {"width": 4, "d_width": 4, "blocks": 1}
 SETTINGS: Mapping[str, list[Mapping[str, Any]]] = {
     "sdbegan": [{**SMALL, "hidden": 4}],
     "discogan": [
@@ -39,14 +39,53 @@ SETTINGS: Mapping[str, list[Mapping[str, Any]]] = {
             "norm": "none",
         },
     ],
+    "sggan": [
+        {**EDITS, "n_critic": 2},
+        {
+            **EDITS,
+            "arch": "new",
+            "d_norm": "spectral",
+            "loss": "hinge",
+            "scaling": "attribute",
+            "idempotent": True,
+            "penalised": "one",
+            "edit_first": True,
+        },
+        {
+            **EDITS,
+            "mask": True,
+            "init": "he",
+            "loss": "logistic",
+            "scaling": "mean",
+            "edited": "share",
+            "sources": "one",
+            "w_gp": 0.0,
+            "w_r1": 1.0,
+            "w_tie": 1.0,
+            "w_keep": 1.0,
+            "w_agree": 1.0,
+            "w_pseudo": 1.0,
+            "threshold": 0.0,
+            "ramp": 2,
+            "n_critic": 1,
+            "d_lr": 1e-3,
+            "augment": True,
+            "flip": False,
+        },
+        {**EDITS, "w_gp": 0.0, "n_critic": 1, "decay_over": 0, "narrow": []},
+    ],
+    "stargan": [
+        {**EDITS, "n_critic": 2},
+        {**EDITS, "n_critic": 1, "reconstruct": "guessed", "w_gp": 0.0, "w_r1": 1.0, "loss": "hinge", "flip": False},
+    ],
     "sddcgan": [{**SMALL, "dim": 4, "objective": name} for name in ("dcgan", "lsgan", "wgan", "wgan-gp")]
     + [{**SMALL, "dim": 4, "critic_steps": 2, "w_r1": 1.0, "siamese": False}],
 }
 """Small settings for every registered algorithm; a new one joins with an entry here."""
 TRANSLATORS = {"discogan"}
 """Algorithms and models for two domains; the others are given pairs."""
-CLASSIFIERS = {"attribute-classifier"}
-"""Models of attributes."""
+EDITORS = {"sggan", "stargan", "attribute-classifier"}
+"""Algorithms and models for pictures with attributes."""
 
 
 def registered(kind: str) -> list[str]:
@@ -63,21 +102,29 @@ def two_domains():
     return drawn_domains(pictures=8, n_test=4, size=16)
 
 
+@pytest.fixture(scope="module")
+def attributes():
+    return drawn_attributes(pictures=48, n_test=4, size=16, labels_per_value=3)
+
+
+@pytest.fixture
+def fitting(pairs, two_domains, attributes):
+    """Data of the kind that an algorithm or a model is for."""
+    return lambda name: two_domains if name in TRANSLATORS else attributes if name in EDITORS else pairs
+
+
 @pytest.mark.parametrize(
     ("name", "settings"), [(name, each) for name in registered("algorithms") for each in SETTINGS.get(name, [{}])]
 )
-def test_every_algorithm_keeps_its_contract(pairs, two_domains, name, settings):
-    check_algorithm(name, two_domains if name in TRANSLATORS else pairs, settings=settings, steps=4)
+def test_every_algorithm_keeps_its_contract(fitting, name, settings):
+    check_algorithm(name, fitting(name), settings=settings, steps=4)
 
 
 @pytest.mark.parametrize("name", registered("models"))
-def test_every_model_keeps_its_contract(pairs, two_domains, name):
-    widths = {"sdbegan": "hidden", "discogan": "width", "attribute-classifier": "width"}
-    small = {widths.get(name, "dim"): 4}
-    spec = two_domains.spec if name in TRANSLATORS else pairs.spec
-    if name in CLASSIFIERS:
-        spec = replace(spec, attributes=(Attribute("hue", ("red", "green", "blue")), Attribute("tint", ("a", "b"))))
-    check_model(installed().registry("models").get(name).load()(spec, **small), spec)
+def test_every_model_keeps_its_contract(fitting, name):
+    widths = {"sdbegan": "hidden", "sddcgan": "dim"}
+    spec = fitting(name).spec
+    check_model(installed().registry("models").get(name).load()(spec, **{widths.get(name, "width"): 4}), spec)
 
 
 @pytest.fixture
