@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from imgen.card import Card
-from imgen.data.spec import DataSpec
+from imgen.data.spec import Attribute, DataSpec
 from imgen.model import ModelConfig
 from imgen.recipe import Part, Recipe
 from imgen.train.events import Evaluated, Finished, Previewed, Started
@@ -45,6 +45,12 @@ def test_a_translator_is_used_by_translating(card):
     text = finish(card)
     assert 'imgen translate model.safetensors PICTURES --style_A "Blond_Hair" --style_B "not Male"' in text
     assert "16 items of each domain, seed 7" in text and "imgen sample" not in text
+
+
+def test_an_editor_is_used_by_setting_an_attribute(card):
+    data = DataSpec(image=(3, 8, 8), attributes=(Attribute("hair", ("Black_Hair", "Blond_Hair")),))
+    card.config = ModelConfig(name="made", settings={}, data=data, plugin="some-plugin 2.0")
+    assert 'imgen translate model.safetensors PICTURES --to "hair=Blond_Hair"' in finish(card)
 
 
 def test_metrics_and_the_last_preview_are_shown(card):

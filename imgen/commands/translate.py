@@ -78,10 +78,10 @@ def translate(found: Plugins, words: tuple[str, ...], **options: Any) -> int:
     one a line; left out, it is the pictures that the run held out for tests. Names, and what lies below a folder,
     are kept in the folder --out; by default that is translations/MODEL-STYLE, or MODEL-STYLE-2 if it is there.
 
-    Without styles, the model's first translation is done. Styles may be shortened, as in --style_A blond --style_B
-    black; "not male" or male=0 is the lack of male. A model that edits attributes takes any picture: --to blond,
-    --to hair=blond, --to age=71+ or, for the range that holds 35, --to age=35; --every makes all that it can. A
-    picture's transparency is kept (JPEG and --format jpg: as PNG), while the model sees it over white. Pictures that
+    Without styles, the model's first translation is done, or every edit that it can make. Styles may be shortened, as
+    in --style_A blond --style_B black; "not male" or male=0 is the lack of male. A model that edits attributes takes
+    any picture: --to blond, --to hair=blond, --to age=71+ or, for the range that holds 35, --to age=35. A picture's
+    transparency is kept (JPEG and --format jpg: as PNG), while the model sees it over white. Pictures that
     cannot be read are told and skipped, with exit status 1 in the end.
     """
     asked = _asked(options)

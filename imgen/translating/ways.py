@@ -25,6 +25,11 @@ class Asked:
     every: bool = False
     of: str = ""
 
+    @property
+    def nothing(self) -> bool:
+        """Whether it is left to the model: its first translation, or every edit that it can make."""
+        return not (self.source or self.targets or self.every or self.of)
+
     def __str__(self) -> str:
         """What a model should be able to do, as the end of "none of them ..."."""
         if self.every or self.of:
@@ -128,7 +133,7 @@ def route(ways: Sequence[Way], asked: Asked, *, cycle: bool = False, chain: int 
     cycle: there, and back; chain: so many translations in all, there and back again.
     Raises: `DataError` where the model has no such way, or none back.
     """
-    if asked.every or asked.of:
+    if asked.every or asked.of or (asked.nothing and attributes(ways) and not (cycle or chain)):
         return _every(ways, asked.of)
     chosen = choose(ways, asked)
     note = _note(ways, asked, chosen[0])

@@ -25,7 +25,6 @@ def translate(cli, here):
 @pytest.mark.parametrize(
     ("argv", "makes"),
     [
-        ([], ["not Smiling"]),
         (["--to", "smiling=1"], ["Smiling"]),
         (["--to", "not-smiling"], ["not Smiling"]),
         (["--style_B", "hair=blond"], ["Blond_Hair"]),

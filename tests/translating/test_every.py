@@ -41,6 +41,11 @@ def test_every_value_has_a_folder_and_a_column(model, make_editor, draw, opened,
             assert (cell == painted(shown, head)).all()
 
 
+def test_an_editor_that_is_asked_for_nothing_makes_all_that_it_can(editor, draw, every):
+    draw("a.png")
+    assert every(editor, "a.png", option=()) == [*(f"{folder}/a.png" for folder in FOLDERS), "sheet.png"]
+
+
 def test_the_values_of_one_attribute_in_order(editor, draw, opened, every, painted):
     shown = draw("a.png")
     assert every(editor, "a.png", option=("--every-of", "AGE")) == [
