@@ -61,7 +61,11 @@ def run(
                 [sys.executable, "-m", "imgen", *trial.command(out, further)], stdout=subprocess.DEVNULL
             )
             if done.returncode:
-                raise ImgenError(f"{folder}: ended with status {done.returncode}; the same command goes on from there")
+                error = ImgenError(
+                    f"{folder}: ended with status {done.returncode}; the same command goes on from there"
+                )
+                error.exit_status = done.returncode
+                raise error
         yield {"recipe": Path(trial.recipe).stem, "labels": trial.labels, "seed": trial.seed, **measured(folder)}
 
 
