@@ -100,6 +100,6 @@ class Card:
             first, second = data.domains
             return f'imgen translate model.safetensors PICTURES --style_A "{first}" --style_B "{second}"'
         if data.attributes:
-            first = data.attributes[0]
-            return f'imgen translate model.safetensors PICTURES --to "{first.name}={first.values[-1]}"'
+            edited = data.attributes[0]
+            return f'imgen translate model.safetensors PICTURES --to "{edited.name}={edited.values[-1]}"'
         return "imgen sample model.safetensors"
