@@ -7,13 +7,11 @@ Source: Zhang et al., Sparsely Grouped Multi-task Generative Adversarial Network
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
 
 import torch
 from annotated_types import Ge, Le
 from torch import Tensor
-from torch.nn import functional as F
 
 from imgen.algorithm import Algorithm, Batch, Losses, Player, Turn, turn
 from imgen.binding import Count, Fraction, NonNegative, Rate, Registered, Weight
@@ -23,6 +21,7 @@ from imgen.losses.penalty import gradient_penalty, r1
 from imgen.optim import adam
 from imgen.schedules import constant, linear
 from imgen_sggan.editor import Editor
+from imgen_sggan.edits import Edits, aim, keep, made_again, tie
 from imgen_sggan.networks import Arch, Init, Norm
 from imgen_sggan.old_flags import OLD_FLAGS
 from imgen_sggan.unlabelled import agreement, disturbed, filled, masked_class_loss, mirrored, pseudo_labels
@@ -148,6 +147,9 @@ class SgGan(Algorithm):
         )
         self.loss = loss or wasserstein()
         self.values = [len(attribute.values) for attribute in data.attributes]
+        # What makes a mean over edits what `scaling` asks for.
+        heads = sum(self.values)
+        self.heads = {"sum": heads, "attribute": heads / len(self.values), "mean": 1.0}[scaling]
         self.scaling, self.edited, self.penalised = scaling, edited, penalised
         self.sources, self.idempotent = sources, idempotent
         self.w_gp, self.w_r1, self.w_class, self.w_rec = w_gp, w_r1, w_class, w_rec
@@ -187,7 +189,8 @@ class SgGan(Algorithm):
         loss, told, edits = self._judged(batch)
         images = batch["images"]
         if self.w_gp:
-            rough = gradient_penalty(self._scores, *self._between(images, edits)) * self._heads()
+            between = edits.with_originals(images, one=self.penalised == "one")
+            rough = gradient_penalty(self._scores, *between) * self.heads
             loss, told["penalty"] = loss + self.w_gp * rough, rough
         if self.w_r1:
             steep = r1(self._scores, images)
@@ -197,21 +200,22 @@ class SgGan(Algorithm):
     @turn("g")
     def edit(self, batch: Batch) -> Played:
         """Edits are to pass for real, to show what they are to show, and to be made again from one another."""
-        images = batch["images"]
+        images, g, d = batch["images"], self.model.g, self.model.d
         edits = self._edits(images)
-        score, logits = self.model.d(self._seen(torch.cat([each.flatten(0, 1) for each in edits])))
-        logits = self._by_attribute(logits, edits)
-        adv = self.loss.g(score) * self._heads()
-        aim = self._aim(logits, edits) * self._heads()
-        rec = self._rec(edits)
-        loss, told = adv + self.w_aim * aim + self.w_rec * rec, {"adv": adv, "aim": aim, "rec": rec}
+        score, logits = d(self._seen(edits.flat()))
+        told_of = [edits.by_attribute(each.float()) for each in logits]
+        adv = self.loss.g(score) * self.heads
+        right = aim([by_edit[place] for place, by_edit in enumerate(told_of)]) * self.heads
+        apart = made_again(edits, g, one=self.sources == "one", idempotent=self.idempotent)
+        rec = apart.sum() / len(self.values) if self.scaling == "attribute" else apart.mean()
+        loss, told = adv + self.w_aim * right + self.w_rec * rec, {"adv": adv, "aim": right, "rec": rec}
         if self.w_tie or self.w_keep:
-            shares = filled(batch["attributes"], self.model.d(images)[1])
+            shares = filled(batch["attributes"], d(images)[1])
             if self.w_tie:
-                told["tie"] = self._tie(images, edits, shares)
+                told["tie"] = tie(images, edits, shares)
                 loss = loss + self.w_tie * told["tie"]
             if self.w_keep:
-                told["keep"] = self._keep(logits, shares)
+                told["keep"] = keep(told_of, edits, shares)
                 loss = loss + self.w_keep * self.ramped * told["keep"]
         return {"g": loss}, told
 
@@ -220,13 +224,13 @@ class SgGan(Algorithm):
         images = batch["images"][:8]
         return torch.cat([images[:, None], self.model.g(images)], dim=1)
 
-    def _judged(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor], list[Tensor]]:
+    def _judged(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor], Edits]:
         """The discriminator's loss without its penalties, what to log, and the edits that it saw."""
         images, labels, d = batch["images"], batch["attributes"], self.model.d
         edits = self._edits(images)
-        scores, logits = d(self._seen(torch.cat([images, *(each.flatten(0, 1) for each in edits)])))
+        scores, logits = d(self._seen(torch.cat([images, edits.flat()])))
         logits = [each[: len(images)] for each in logits]
-        adv = self.loss.d(scores[: len(images)], scores[len(images) :]) * self._heads()
+        adv = self.loss.d(scores[: len(images)], scores[len(images) :]) * self.heads
         known = masked_class_loss(logits, labels)
         known = known.sum() if self.scaling == "sum" else known.mean()
         loss, told = adv + self.w_class * known, {"adv": adv, "class": known}
@@ -237,106 +241,11 @@ class SgGan(Algorithm):
             loss = loss + self.ramped * (self.w_agree * told["agree"] + self.w_pseudo * told["pseudo"])
         return loss, told, edits
 
+    def _edits(self, images: Tensor) -> Edits:
+        return Edits.of(images, self.model.g, shared=self.edited == "share")
+
     def _seen(self, images: Tensor) -> Tensor:
         return disturbed(images) if self.augment else images
 
     def _scores(self, images: Tensor) -> Tensor:
         return self.model.d.scores(self._seen(images))
-
-    def _heads(self) -> float:
-        """What makes a mean over edits what `scaling` asks for."""
-        heads = sum(self.values)
-        return {"sum": heads, "attribute": heads / len(self.values), "mean": 1.0}[self.scaling]
-
-    def _parts(self, items: int) -> list[slice]:
-        """Which pictures are edited in each attribute."""
-        if self.edited == "all":
-            return [slice(0, items)] * len(self.values)
-        # No attribute goes without a picture, even where the batch is small.
-        starts = [place * items // len(self.values) for place in range(len(self.values) + 1)]
-        return [slice(start, max(end, start + 1)) for start, end in pairwise(starts)]
-
-    def _edits(self, images: Tensor) -> list[Tensor]:
-        """For each attribute, edits to all of its values: (b, values, C, H, W)."""
-        g = self.model.g
-        features = g.trunk(images)
-        return [g.edits(images[part], place, features[part]) for place, part in enumerate(self._parts(len(images)))]
-
-    def _by_attribute(self, logits: Sequence[Tensor], edits: Sequence[Tensor]) -> list[list[Tensor]]:
-        """Of the edits of each attribute what is told of every attribute: [edited][told] of (b, values, logits)."""
-        counts = [len(each) * values for each, values in zip(edits, self.values, strict=True)]
-        split = [each.float().split(counts) for each in logits]
-        return [[told[place].unflatten(0, (-1, values)) for told in split] for place, values in enumerate(self.values)]
-
-    def _aim(self, logits: Sequence[Sequence[Tensor]], edits: Sequence[Tensor]) -> Tensor:
-        """How surprising it is that edits show what they are to show: the mean over all of them."""
-        sums = []
-        for place, told in enumerate(logits):
-            of = told[place]
-            target = torch.arange(of.shape[1], device=of.device).expand(len(of), -1)
-            sums.append(F.cross_entropy(of.flatten(0, 1), target.flatten(), reduction="sum"))
-        return torch.stack(sums).sum() / sum(len(each) * each.shape[1] for each in edits)
-
-    def _rec(self, edits: Sequence[Tensor]) -> Tensor:
-        """Each edit beside the same edit made from another one of its attribute. The heads of one attribute only.
-
-        Source: the authors' code: no picture is compared with the input, as nobody knows which head should give it.
-        """
-        g = self.model.g
-        features = g.trunk(torch.cat([each.flatten(0, 1) for each in edits]))
-        split = features.split([len(each) * each.shape[1] for each in edits])
-        apart = []
-        for place, (each, flat) in enumerate(zip(edits, split, strict=True)):
-            values = each.shape[1]
-            features = flat.unflatten(0, (-1, values))
-            shift = torch.randint(1, values, (), device=each.device)
-            for value in range(values):
-                start, seen = (self._sources(x, value, shift) for x in (each, features))
-                again = g.edit(start.flatten(0, 1), place, value, seen.flatten(0, 1)).view_as(start)
-                apart.append((again - each[:, value, None]).abs().transpose(0, 1).flatten(1).mean(dim=1))
-        told = torch.cat(apart)
-        return told.sum() / len(self.values) if self.scaling == "attribute" else told.mean()
-
-    def _sources(self, edits: Tensor, value: int, shift: Tensor) -> Tensor:
-        """What one value's edit is made again from, (b, sources, ...). shift: to the other one, where that is drawn."""
-        if self.sources == "one":
-            return edits.index_select(1, ((value + shift) % edits.shape[1])[None])
-        return edits if self.idempotent else torch.cat([edits[:, :value], edits[:, value + 1 :]], dim=1)
-
-    def _tie(self, images: Tensor, edits: Sequence[Tensor], shares: Sequence[Tensor]) -> Tensor:
-        """How far the edit to what a picture has already is from it; where that is unknown, by how likely it is."""
-        apart = []
-        for each, part, share in zip(edits, self._parts(len(images)), shares, strict=True):
-            moved = (each - images[part][:, None]).abs().flatten(2).mean(dim=2)
-            apart.append((share[part] * moved).sum(dim=1).mean())
-        return torch.stack(apart).mean()
-
-    def _keep(self, logits: Sequence[Sequence[Tensor]], shares: Sequence[Tensor]) -> Tensor:
-        """Cross-entropy of what is told of edits in other attributes, against what is known or told of the input."""
-        parts = self._parts(len(shares[0]))
-        apart = [
-            F.cross_entropy(of.flatten(0, 1), share[parts[place], None].expand_as(of).flatten(0, 1))
-            for place, told in enumerate(logits)
-            for other, (of, share) in enumerate(zip(told, shares, strict=True))
-            if other != place
-        ]
-        return torch.stack(apart).mean() if apart else logits[0][0].sum() * 0
-
-    def _between(self, images: Tensor, edits: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Real pictures and edits of them for the penalty: all, or for each picture one."""
-        parts = self._parts(len(images))
-        if self.penalised == "all":
-            real = [
-                images[part][:, None].expand_as(each).flatten(0, 1) for part, each in zip(parts, edits, strict=True)
-            ]
-            return torch.cat(real), torch.cat([each.flatten(0, 1) for each in edits])
-        if self.edited == "all":
-            every = torch.cat(list(edits), dim=1)
-            one = torch.randint(every.shape[1], (len(images),), device=images.device)
-            return images, every[torch.arange(len(images), device=images.device), one]
-        real, fake = [], []
-        for part, each in zip(parts, edits, strict=True):
-            one = torch.randint(each.shape[1], (len(each),), device=images.device)
-            real.append(images[part])
-            fake.append(each[torch.arange(len(each), device=images.device), one])
-        return torch.cat(real), torch.cat(fake)

@@ -198,14 +198,14 @@ def test_one_source_stands_for_all_of_them():
 
 def test_pictures_are_shared_out_among_the_attributes():
     made = game(MIXED, edited="share")
-    edits = made._edits(batch(5, [[0, 0]] * 5)["images"])
+    edits = made._edits(batch(5, [[0, 0]] * 5)["images"]).made
     assert [each.shape[:2] for each in edits] == [(2, 3), (3, 2)]
-    assert [each.shape[:2] for each in made._edits(batch(1, [[0, 0]])["images"])] == [(1, 3), (1, 2)]
+    assert [each.shape[:2] for each in made._edits(batch(1, [[0, 0]])["images"]).made] == [(1, 3), (1, 2)]
     whole = game(MIXED)
     whole.load_state_dict(made.state_dict())
     images = batch(5, [[0, 0]] * 5)["images"]
-    wanted = whole._edits(images)
-    made_ = made._edits(images)
+    wanted = whole._edits(images).made
+    made_ = made._edits(images).made
     assert torch.allclose(made_[0], wanted[0][:2], atol=1e-6) and torch.allclose(made_[1], wanted[1][2:], atol=1e-6)
 
 
