@@ -6,7 +6,7 @@ Source: Zhang et al., Sparsely Grouped Multi-task Generative Adversarial Network
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -24,7 +24,7 @@ from imgen_sggan.editor import Editor
 from imgen_sggan.edits import Edits, aim, keep, made_again, tie
 from imgen_sggan.networks import Arch, Init, Norm
 from imgen_sggan.old_flags import OLD_FLAGS
-from imgen_sggan.unlabelled import agreement, disturbed, filled, masked_class_loss, mirrored, pseudo_labels
+from imgen_sggan.unlabelled import agreement, disturbed, filled, masked_class_loss, mirrored, of_values, pseudo_labels
 
 Beta = Annotated[float, Ge(0), Le(0.9999)]
 Played = tuple[Losses, Mapping[str, Tensor]]
@@ -44,6 +44,8 @@ class SgGan(Algorithm):
         d_width: channels of the discriminator next to the picture
         d_norm: the discriminator's normalisation
         loss: adversarial loss; the authors' is wasserstein, and they offer hinge and logistic (softplus)
+        conditional: the critic judges a picture together with the value that it shows, or is to show, so that no edit
+            passes for real by halves; a value that is not known counts as far as it is told
         scaling: sum: losses are sums over heads and attributes, the old code's; attribute: those divided by the number
             of attributes, the new code's; mean: over heads, and over attributes, so that weights do not depend on how
             many there are
@@ -103,6 +105,7 @@ class SgGan(Algorithm):
         d_width: Count = 64,
         d_norm: Norm = "none",
         loss: Annotated[AdversarialLoss, Registered("losses")] | None = None,
+        conditional: bool = False,
         scaling: Literal["sum", "attribute", "mean"] = "sum",
         edited: Literal["all", "share"] = "all",
         penalised: Literal["all", "one"] = "all",
@@ -145,7 +148,9 @@ class SgGan(Algorithm):
             d_width=d_width,
             d_norm=d_norm,
         )
-        self.loss = loss or wasserstein()
+        if conditional and w_gp:
+            raise ValueError("a conditional critic goes with w_r1 and not with w_gp; set w_gp to 0")
+        self.loss, self.conditional = loss or wasserstein(), conditional
         self.values = [len(attribute.values) for attribute in data.attributes]
         # What makes a mean over edits what `scaling` asks for.
         heads = sum(self.values)
@@ -193,7 +198,8 @@ class SgGan(Algorithm):
             rough = gradient_penalty(self._scores, *between) * self.heads
             loss, told["penalty"] = loss + self.w_gp * rough, rough
         if self.w_r1:
-            steep = r1(self._scores, images)
+            score = self._scores_of_values(batch["attributes"]) if self.conditional else self._scores
+            steep = r1(score, images)
             loss, told["r1"] = loss + self.w_r1 / 2 * steep, steep
         return {"d": loss}, told
 
@@ -204,7 +210,7 @@ class SgGan(Algorithm):
         edits = self._edits(images)
         score, logits = d(self._seen(edits.flat()))
         told_of = [edits.by_attribute(each.float()) for each in logits]
-        adv = self.loss.g(score) * self.heads
+        adv = self.loss.g(score + edits.aimed(logits) if self.conditional else score) * self.heads
         right = aim([by_edit[place] for place, by_edit in enumerate(told_of)]) * self.heads
         apart = made_again(edits, g, one=self.sources == "one", idempotent=self.idempotent)
         rec = apart.sum() / len(self.values) if self.scaling == "attribute" else apart.mean()
@@ -229,8 +235,11 @@ class SgGan(Algorithm):
         images, labels, d = batch["images"], batch["attributes"], self.model.d
         edits = self._edits(images)
         scores, logits = d(self._seen(torch.cat([images, edits.flat()])))
-        logits = [each[: len(images)] for each in logits]
-        adv = self.loss.d(scores[: len(images)], scores[len(images) :]) * self.heads
+        real, fake = scores[: len(images)], scores[len(images) :]
+        made, logits = zip(*((each[len(images) :], each[: len(images)]) for each in logits), strict=True)
+        if self.conditional:
+            real, fake = torch.cat(of_values(real, logits, labels)), fake + edits.aimed(made)
+        adv = self.loss.d(real, fake) * self.heads
         known = masked_class_loss(logits, labels)
         known = known.sum() if self.scaling == "sum" else known.mean()
         loss, told = adv + self.w_class * known, {"adv": adv, "class": known}
@@ -249,3 +258,10 @@ class SgGan(Algorithm):
 
     def _scores(self, images: Tensor) -> Tensor:
         return self.model.d.scores(self._seen(images))
+
+    def _scores_of_values(self, labels: Tensor) -> Callable[[Tensor], Tensor]:
+        def scores(images: Tensor) -> Tensor:
+            score, logits = self.model.d(self._seen(images))
+            return torch.stack(of_values(score, logits, labels)).mean(dim=0)
+
+        return scores

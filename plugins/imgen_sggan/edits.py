@@ -44,6 +44,14 @@ class Edits:
         parted = told.split([len(each) * each.shape[1] for each in self.made])
         return [some.unflatten(0, each.shape[:2]) for some, each in zip(parted, self.made, strict=True)]
 
+    def aimed(self, logits: Sequence[Tensor]) -> Tensor:
+        """Of what is told of `flat`, the logit of the value that each edit is to show: (edits, 1).
+
+        logits: (edits, values) for each attribute.
+        """
+        own = [self.by_attribute(each)[place] for place, each in enumerate(logits)]
+        return torch.cat([each.diagonal(dim1=1, dim2=2).flatten() for each in own])[:, None]
+
     def with_originals(self, images: Tensor, *, one: bool) -> tuple[Tensor, Tensor]:
         """Edits, and beside each the picture that it is of. one: of each picture one, drawn by chance."""
         if not one:

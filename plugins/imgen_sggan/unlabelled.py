@@ -39,6 +39,16 @@ def filled(labels: Tensor, logits: Sequence[Tensor]) -> list[Tensor]:
     return shares
 
 
+def of_values(scores: Tensor, logits: Sequence[Tensor], labels: Tensor) -> list[Tensor]:
+    """Scores of pictures together with their value of each attribute in turn, (B, places) each.
+
+    The value's logit is what it adds; where it is not known, the logits as far as they are believed.
+    Source: Miyato and Koyama, cGANs with Projection Discriminator, 2018, equation 3.
+    """
+    shares = filled(labels, logits)
+    return [scores + (share * told).sum(dim=1, keepdim=True) for share, told in zip(shares, logits, strict=True)]
+
+
 def agreement(logits: Sequence[Tensor], disturbed: Sequence[Tensor]) -> Tensor:
     """How far what is told of pictures changes when they are disturbed: squared difference of probabilities.
 

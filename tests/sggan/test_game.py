@@ -280,6 +280,32 @@ def test_half_of_the_pictures_are_mirrored_unless_that_is_switched_off():
     assert 0 < same.sum() < 20 and game(flip=False).share(drawn) == {}
 
 
+def test_a_conditional_critic_judges_pictures_with_their_values():
+    made, drawn = game(MIXED, conditional=True, w_gp=0.0, w_r1=2.0, loss=hinge()), batch(labels=[[0, 1], [2, -1]])
+    x, g, d = drawn["images"], made.model.g, made.model.d
+    score, told = d(x)
+    p = told[1][1].softmax(0)
+    real = torch.cat([score + torch.stack([told[0][0, 0], told[0][1, 2]])[:, None]])
+    hat = torch.stack([told[1][0, 1], (p * told[1][1]).sum()])[:, None]
+    real, fake, aimed = torch.cat([real, score + hat]), [], []
+    for k, values in enumerate((3, 2)):
+        for v in range(values):
+            fake_score, fake_told = d(g.edit(x, k, v))
+            fake.append(fake_score + fake_told[k][:, v : v + 1])
+            aimed.append(F.cross_entropy(fake_told[k], torch.full((2,), v)))
+    fake = torch.cat(fake)
+    told = made.judge(drawn)[1]
+    wanted = 5 * (F.relu(1 - real).mean() + F.relu(1 + fake).mean())
+    assert told["adv"].item() == pytest.approx(wanted.item(), rel=1e-5)
+    assert made.edit(drawn)[1]["adv"].item() == pytest.approx(5 * -fake.mean().item(), rel=1e-5)
+    assert made.edit(drawn)[1]["aim"].item() == pytest.approx(sum(aimed).item(), rel=1e-5)
+    steep, plain = made.judge_smoothly(drawn)[1]["r1"].item(), game(MIXED, w_gp=0.0, w_r1=2.0)
+    plain.load_state_dict(made.state_dict())
+    assert steep > 0 and steep != pytest.approx(plain.judge_smoothly(drawn)[1]["r1"].item(), rel=1e-3)
+    with pytest.raises(ValueError, match="goes with w_r1 and not with w_gp; set w_gp to 0"):
+        game(conditional=True)
+
+
 def test_what_the_discriminator_sees_is_disturbed_where_that_is_asked_for(monkeypatch):
     seen = []
     monkeypatch.setattr("imgen_sggan.algorithm.disturbed", lambda x: seen.append(len(x)) or x)

@@ -55,6 +55,7 @@ SETTINGS: Mapping[str, list[Mapping[str, Any]]] = {
             **EDITS,
             "mask": True,
             "init": "he",
+            "conditional": True,
             "loss": "logistic",
             "scaling": "mean",
             "edited": "share",
