@@ -38,7 +38,8 @@ class SgGan(Algorithm):
         width: channels of the generator next to the picture
         levels: times that the generator halves a picture
         blocks: residual blocks in the middle of the generator
-        narrow: attributes, by place from 0, whose old heads end in two small kernels; the authors': smile and hair
+        narrow: attributes, by place from 0, whose heads end in two small kernels; null: those of the arch's code, which
+            are smile and hair of old and none of new
         mask: mix new content into the picture by a soft mask, so that what need not change can stay
         init: first weights, N(0, 0.02) or He's; null: those of the arch's code
         d_width: channels of the discriminator next to the picture
@@ -99,7 +100,7 @@ class SgGan(Algorithm):
         width: Count = 64,
         levels: Count = 2,
         blocks: NonNegative = 6,
-        narrow: tuple[NonNegative, ...] = (1, 2),
+        narrow: tuple[NonNegative, ...] | None = None,
         mask: bool = False,
         init: Init | None = None,
         d_width: Count = 64,

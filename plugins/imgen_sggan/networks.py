@@ -45,7 +45,7 @@ class Generator(nn.Module):
         mask: bool,
         init: Init,
     ) -> None:
-        """narrow: places of the attributes whose old heads end in two small kernels; mask: as in `Head`."""
+        """narrow: places of the attributes whose heads end in two small kernels; mask: as in `Head`."""
         super().__init__()
         channels = data.image[0]
         self.trunk = (
@@ -58,7 +58,7 @@ class Generator(nn.Module):
 
         def head(place: int) -> Head:
             up = _transposed(before, after) if arch == "old" else _resized(before, after)
-            return Head(up, after, channels, narrow=arch == "old" and place in narrow, mask=mask)
+            return Head(up, after, channels, narrow=place in narrow, mask=mask)
 
         self.heads = nn.ModuleList(
             nn.ModuleList(head(place) for _ in attribute.values) for place, attribute in enumerate(data.attributes)

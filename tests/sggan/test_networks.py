@@ -33,7 +33,7 @@ MIXED = DataSpec(
     ),
 )
 OLD = {"arch": "old", "width": 64, "levels": 2, "blocks": 6, "narrow": (1, 2), "mask": False, "init": "normal02"}
-NEW = {**OLD, "arch": "new", "init": "he"}
+NEW = {**OLD, "arch": "new", "init": "he", "narrow": ()}
 TINY = {"width": 4, "blocks": 1}
 
 
@@ -147,6 +147,14 @@ def test_edits_are_pictures_and_a_closed_mask_gives_the_input():
     nn.init.zeros_(masked.heads[0][0].paint.weight[3])
     nn.init.constant_(masked.heads[0][0].paint.bias[3:], -100)
     assert torch.equal(masked.edit(images, 0, 0), images)
+
+
+def test_which_heads_are_narrow_goes_by_the_code_unless_it_is_said():
+    def narrow(**settings):
+        g = Editor(binary(4, 16), **TINY, **settings).g
+        return [place for place, heads in enumerate(g.heads) if isinstance(heads[0].paint, nn.Sequential)]
+
+    assert (narrow(), narrow(arch="new"), narrow(arch="new", narrow=(0, 3))) == ([1, 2], [], [0, 3])
 
 
 def test_the_model_edits_by_name_and_tells_what_it_sees():
