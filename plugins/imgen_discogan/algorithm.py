@@ -19,9 +19,10 @@ from imgen.binding import Count, Fraction, NonNegative, Rate, Registered, Weight
 from imgen.data.spec import DataSpec
 from imgen.losses.adversarial import AdversarialLoss, logistic
 from imgen.losses.penalty import r1
+from imgen.nn.augment import mirrored
 from imgen.optim import adam
 from imgen.schedules import constant, linear
-from imgen_discogan.augment import jitter, mirror
+from imgen_discogan.augment import jitter
 from imgen_discogan.networks import (
     CrossDomain,
     Discriminator,
@@ -188,7 +189,7 @@ class DiscoGan(Algorithm):
 
     def share(self, batch: Batch) -> dict[str, Tensor]:
         """Half of the pictures mirrored, where that is asked for."""
-        return {name: mirror(batch[name]) for name in ("a", "b")} if self.flip else {}
+        return {name: mirrored(batch[name]) for name in ("a", "b")} if self.flip else {}
 
     @turn("d")
     def judge(self, batch: Batch) -> Played:

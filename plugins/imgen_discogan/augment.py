@@ -9,12 +9,6 @@ from torch.nn import functional as F
 REACH = 1 / 8
 
 
-def mirror(images: Tensor) -> Tensor:
-    """Half of the pictures, chosen by chance, with left and right exchanged."""
-    chosen = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
-    return torch.where(chosen, images.flip(3), images)
-
-
 def jitter(images: Tensor) -> Tensor:
     """Pictures in [0, 1] with other brightness, saturation and contrast, and moved; gradients pass through.
 

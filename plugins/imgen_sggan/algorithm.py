@@ -18,13 +18,14 @@ from imgen.binding import Count, Fraction, NonNegative, Rate, Registered, Weight
 from imgen.data.spec import DataSpec
 from imgen.losses.adversarial import AdversarialLoss, wasserstein
 from imgen.losses.penalty import gradient_penalty, r1
+from imgen.nn.augment import mirrored
 from imgen.optim import adam
 from imgen.schedules import constant, linear
 from imgen_sggan.editor import Editor
 from imgen_sggan.edits import Edits, aim, keep, made_again, tie
 from imgen_sggan.networks import Arch, Init, Norm
 from imgen_sggan.old_flags import OLD_FLAGS
-from imgen_sggan.unlabelled import agreement, disturbed, filled, masked_class_loss, mirrored, of_values, pseudo_labels
+from imgen_sggan.unlabelled import agreement, disturbed, filled, masked_class_loss, of_values, pseudo_labels
 
 Beta = Annotated[float, Ge(0), Le(0.9999)]
 Played = tuple[Losses, Mapping[str, Tensor]]

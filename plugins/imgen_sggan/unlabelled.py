@@ -74,12 +74,6 @@ def pseudo_labels(logits: Sequence[Tensor], labels: Tensor, threshold: float) ->
     return torch.stack(columns, dim=1).detach()
 
 
-def mirrored(images: Tensor) -> Tensor:
-    """Half of the pictures, chosen by chance, with left and right exchanged."""
-    chosen = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
-    return torch.where(chosen, images.flip(3), images)
-
-
 def disturbed(images: Tensor) -> Tensor:
     """Pictures moved by up to an eighth, with noise, and with a square of grey somewhere: the same attributes."""
     n, _, height, width = images.shape

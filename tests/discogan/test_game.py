@@ -13,7 +13,7 @@ from imgen.data.spec import DataSpec
 from imgen.losses.adversarial import least_squares
 from imgen.train.play import House, take_seats
 from imgen_discogan.algorithm import DiscoGan
-from imgen_discogan.augment import jitter, mirror
+from imgen_discogan.augment import jitter
 
 DATA = DataSpec(image=(3, 16, 16), domains=("square", "disc"))
 POINTS = DataSpec(image=(3, 64, 64), domains=("five", "ten"), vector=2)
@@ -239,17 +239,6 @@ def test_the_preview_shows_there_and_back_of_both_domains():
     assert sheet.shape == (8, 6, 3, 16, 16)
     for column, pictures in enumerate(wanted):
         assert torch.equal(sheet[:, column], pictures)
-
-
-def test_mirroring_turns_about_half_of_the_pictures_round():
-    pictures = torch.rand(200, 3, 4, 4)
-    mirrored = mirror(pictures)
-    turned = [torch.equal(one, other.flip(2)) for one, other in zip(mirrored, pictures, strict=True)]
-    kept = [torch.equal(one, other) for one, other in zip(mirrored, pictures, strict=True)]
-    assert all(x or y for x, y in zip(turned, kept, strict=True)) and 70 < sum(turned) < 130
-    shared = game(flip=True).share({"a": pictures, "b": pictures})
-    assert not torch.equal(shared["a"], shared["b"]), "each domain is turned by itself"
-    assert game().share({"a": pictures, "b": pictures}) == {}
 
 
 def test_jitter_moves_and_recolours_and_lets_gradients_through():

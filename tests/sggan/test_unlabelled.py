@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from imgen_sggan.unlabelled import agreement, disturbed, filled, masked_class_loss, mirrored, pseudo_labels
+from imgen_sggan.unlabelled import agreement, disturbed, filled, masked_class_loss, pseudo_labels
 
 
 def logits(*rows):
@@ -71,12 +71,3 @@ def test_disturbed_pictures_are_moved_by_an_eighth_at_most(monkeypatch):
     # Away from the edges, where columns are repeated, and from what is hidden.
     shifts = (made - columns)[:, :, :, 8:24][made[:, :, :, 8:24] != 0]
     assert set(shifts.tolist()) == set(range(-4, 5))
-
-
-def test_half_of_the_pictures_are_mirrored():
-    torch.manual_seed(0)
-    images = torch.rand(200, 1, 4, 4)
-    made = mirrored(images)
-    same = (made == images).flatten(1).all(1)
-    assert 70 < same.sum() < 130
-    assert torch.equal(made[~same], images[~same].flip(3))

@@ -18,10 +18,11 @@ from imgen.data.labels import UNKNOWN
 from imgen.data.spec import DataSpec
 from imgen.losses.adversarial import AdversarialLoss, wasserstein
 from imgen.losses.penalty import gradient_penalty, r1
+from imgen.nn.augment import mirrored
 from imgen.optim import adam
 from imgen.schedules import constant, linear
 from imgen_sggan.stargan.networks import StarGan
-from imgen_sggan.unlabelled import masked_class_loss, mirrored
+from imgen_sggan.unlabelled import masked_class_loss
 
 Beta = Annotated[float, Ge(0), Le(0.9999)]
 Played = tuple[Losses, Mapping[str, Tensor]]

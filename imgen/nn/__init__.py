@@ -1,0 +1,1 @@
+"""What the networks of two papers share, and nothing else."""
