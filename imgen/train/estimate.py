@@ -50,9 +50,11 @@ def estimate(algorithm: Algorithm, dataset: Dataset, settings: TrainSettings) ->
 
     Assumes an optimizer with two slots for each parameter, as Adam has.
     """
+    names = {id(network): name for name, network in algorithm.named_modules()}
     parameters = {
-        name: sum(parameter.numel() for parameter in network.parameters())
-        for name, network in algorithm.named_children()
+        names[id(network)]: sum(parameter.numel() for parameter in network.parameters())
+        for player in algorithm.players().values()
+        for network in player.networks
     }
     bytes_ = sum(tensor.numel() * tensor.element_size() for tensor in algorithm.state_dict().values())
     shipped = sum(tensor.numel() * tensor.element_size() for tensor in algorithm.model.state_dict().values())
