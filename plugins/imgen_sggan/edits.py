@@ -89,22 +89,23 @@ def made_again(edits: Edits, generator: Generator, *, one: bool, idempotent: boo
     all; idempotent: of itself, too.
     Source: the authors' code. No picture is compared with the input, as nobody knows which head should give it.
     """
-    features = edits.by_attribute(generator.trunk(edits.flat()))
+    every = edits.by_attribute(generator.trunk(edits.flat()))
     apart = []
-    for place, (each, seen) in enumerate(zip(edits.made, features, strict=True)):
+    for place, (each, seen) in enumerate(zip(edits.made, every, strict=True)):
         values = each.shape[1]
-        shift = torch.randint(1, values, (), device=each.device)
+        shift = torch.randint(1, values, (), device=each.device) if one else None
         for value in range(values):
-
-            def sources(x: Tensor, value: int = value, shift: Tensor = shift) -> Tensor:
-                if one:
-                    return x.index_select(1, ((value + shift) % x.shape[1])[None])
-                return x if idempotent else torch.cat([x[:, :value], x[:, value + 1 :]], dim=1)
-
-            start = sources(each)
-            again = generator.edit(start.flatten(0, 1), place, value, sources(seen).flatten(0, 1)).view_as(start)
+            start, features = (_sources(x, value, shift, idempotent) for x in (each, seen))
+            again = generator.edit(start.flatten(0, 1), place, value, features.flatten(0, 1)).view_as(start)
             apart.append((again - each[:, value, None]).abs().transpose(0, 1).flatten(1).mean(dim=1))
     return torch.cat(apart)
+
+
+def _sources(x: Tensor, value: int, shift: Tensor | None, idempotent: bool) -> Tensor:
+    """What belongs to the edits that a value's edit is made again from: (b, values, ...) to (b, sources, ...)."""
+    if shift is not None:
+        return x.index_select(1, ((value + shift) % x.shape[1])[None])
+    return x if idempotent else torch.cat([x[:, :value], x[:, value + 1 :]], dim=1)
 
 
 def tie(images: Tensor, edits: Edits, shares: Sequence[Tensor]) -> Tensor:
