@@ -87,11 +87,11 @@ def measured(folder: Path) -> dict[str, float]:
 def plot(rows: Sequence[dict[str, Any]], value: str = "edit_accuracy") -> Image:
     """Edit accuracy over labels of each value: means over seeds, with the least and the most.
 
-    All labels stand where the next count would, at three times the largest.
+    All labels stand at ten times the largest.
     """
     from imgen.charts import lines
 
-    every = 3 * max((row["labels"] for row in rows if row["labels"]), default=1)
+    every = 10 * max((row["labels"] for row in rows if row["labels"]), default=1)
     series: dict[str, list[tuple[float, float, float, float]]] = {}
     for row in rows:
         points = series.setdefault(row["recipe"], [])

@@ -69,8 +69,8 @@ def test_means_and_their_ends_are_plotted(monkeypatch):
         for labels, seed, value in ((5, 0, 0.5), (None, 0, 0.9), (5, 1, 0.7))
     ]
     words = plot(rows)
-    assert drawn == {"a": [(5.0, pytest.approx(0.6), 0.5, 0.7), (15.0, 0.9, 0.9, 0.9)]}
-    assert "(15: all)" in words["x_label"]
+    assert drawn == {"a": [(5.0, pytest.approx(0.6), 0.5, 0.7), (50.0, 0.9, 0.9, 0.9)]}
+    assert "(50: all)" in words["x_label"]
 
 
 def test_what_was_not_measured_is_told(tmp_path):
