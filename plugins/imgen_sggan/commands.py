@@ -21,14 +21,14 @@ def sggan() -> None:
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("runs/labels"),
     show_default=True,
-    help="Folder of the runs, of labels.json and of labels.png.",
+    help="Folder of the runs, the table and the plots.",
 )
 @click.option("-s", "settings", multiple=True, metavar="KEY=VALUE", help="A setting for all runs, such as train.steps.")
 def labels(recipes: tuple[str, ...], counts: str, seeds: int, out: Path, settings: tuple[str, ...]) -> None:
     """Train recipes on ever more labels, and plot how well their edits succeed.
 
-    Each run is a folder of OUT; labels.json and labels.png there have the figures of `edit-accuracy`, with the seed
-    choosing the labels, too. The same command goes on where it was interrupted.
+    Each run is a folder of OUT; labels.json has the figures of `edit-accuracy`, edit_accuracy.png and kept.png plot
+    them. The seed chooses the labels, too. The same command goes on where it was interrupted.
     """
     from imgen_sggan.label_sweep import run, trials, write
 

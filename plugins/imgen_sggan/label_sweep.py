@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 METRIC = "edit-accuracy"
+PLOTTED = {"edit_accuracy": "Edits that show what they are to show", "kept": "What edits leave as it was"}
+"""Measures that are plotted, and the titles of their charts."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,10 @@ def measured(folder: Path) -> dict[str, float]:
     return found
 
 
-def plot(rows: Sequence[dict[str, Any]], value: str = "edit_accuracy") -> Image:
-    """Edit accuracy over labels of each value: means over seeds, with the least and the most.
+def plot(rows: Sequence[dict[str, Any]], value: str) -> Image:
+    """A measure over labels of each value: means over seeds, with the least and the most.
 
-    All labels stand at ten times the largest.
+    All labels stand at ten times the largest count.
     """
     from imgen.charts import lines
 
@@ -101,14 +103,18 @@ def plot(rows: Sequence[dict[str, Any]], value: str = "edit_accuracy") -> Image:
             points.append(point)
     ordered = {recipe: sorted(points) for recipe, points in series.items()}
     return lines(
-        ordered, title="Edits that succeed", x_label=f"labels of each value ({every}: all)", y_label=value, log_x=True
+        ordered, title=PLOTTED[value], x_label=f"labels of each value ({every}: all)", y_label=value, log_x=True
     )
 
 
 def write(rows: Sequence[dict[str, Any]], out: Path) -> list[Path]:
-    """labels.json and labels.png, each written at once or not at all."""
-    table, picture = out / "labels.json", out / "labels.png"
-    files.write(table, json.dumps(rows, indent=1) + "\n")
-    with files.replacing(picture) as file:
-        plot(rows).save(file, "PNG")
-    return [table, picture]
+    """labels.json and a picture of each measure, each written at once or not at all."""
+    paths = [out / "labels.json"]
+    files.write(paths[0], json.dumps(rows, indent=1) + "\n")
+    for value in PLOTTED:
+        # One attribute alone has no others to keep.
+        if all(value in row for row in rows):
+            paths.append(out / f"{value}.png")
+            with files.replacing(paths[-1]) as file:
+                plot(rows, value).save(file, "PNG")
+    return paths

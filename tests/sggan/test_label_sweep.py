@@ -53,11 +53,11 @@ def test_a_sweep_goes_on_where_it_stopped(cli, here):
     assert [(row["recipe"], row["labels"], row["seed"]) for row in rows] == [("tiny", 2, 0)]
     said = sweep()
     assert said.status == 0, said.err
-    assert said.out.split() == ["out/labels.json", "out/labels.png"]
+    assert said.out.split() == ["out/labels.json", "out/edit_accuracy.png", "out/kept.png"]
     assert first.stat().st_mtime_ns == made, "a finished run is left alone"
     again = json.loads((here / "out/labels.json").read_text())
     assert again[0] == rows[0] and len(again) == 4 and 0 <= again[3]["edit_accuracy"] <= 1
-    with Image.open(here / "out/labels.png") as image:
+    with Image.open(here / "out/kept.png") as image:
         assert image.size == (640, 420)
 
 
@@ -68,7 +68,7 @@ def test_means_and_their_ends_are_plotted(monkeypatch):
         {"recipe": "a", "labels": labels, "seed": seed, "edit_accuracy": value}
         for labels, seed, value in ((5, 0, 0.5), (None, 0, 0.9), (5, 1, 0.7))
     ]
-    words = plot(rows)
+    words = plot(rows, "edit_accuracy")
     assert drawn == {"a": [(5.0, pytest.approx(0.6), 0.5, 0.7), (50.0, 0.9, 0.9, 0.9)]}
     assert "(50: all)" in words["x_label"]
 
