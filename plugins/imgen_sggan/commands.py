@@ -27,8 +27,8 @@ def sggan() -> None:
 def labels(recipes: tuple[str, ...], counts: str, seeds: int, out: Path, settings: tuple[str, ...]) -> None:
     """Train recipes on ever more labels, and plot how well their edits succeed.
 
-    Each run is a folder of OUT; labels.json has the figures of `edit-accuracy`, edit_accuracy.png and kept.png plot
-    them. The seed chooses the labels, too. The same command goes on where it was interrupted.
+    Each run is a folder of OUT; labels.json has what the recipes' metrics of editing say, edit_accuracy.png, kept.png
+    and same_psnr.png plot it. The seed chooses the labels, too. The same command goes on where it was interrupted.
     """
     from imgen_sggan.label_sweep import run, trials, write
 

@@ -18,8 +18,13 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 METRIC = "edit-accuracy"
-PLOTTED = {"edit_accuracy": "Edits that show what they are to show", "kept": "What edits leave as it was"}
-"""Measures that are plotted, and the titles of their charts."""
+FURTHER = ("edit-reconstruction", "head-accuracy")
+PLOTTED = {
+    "edit_accuracy": "Edits that show what they are to show",
+    "kept": "Attributes that edits leave as they were",
+    "same_psnr": "Likeness of the picture and its edit to what it shows already [dB]",
+}
+"""Measures that are plotted where they are measured, and the titles of their charts."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +84,9 @@ def measured(folder: Path) -> dict[str, float]:
     found: dict[str, float] = {}
     for line in (folder / "events.jsonl").read_text("utf-8").splitlines():
         event = json.loads(line)
-        if event.get("event") == "evaluated" and event.get("metric") == METRIC:
-            found = event["values"]
-    if not found:
+        if event.get("event") == "evaluated" and event.get("metric") in (METRIC, *FURTHER):
+            found |= event["values"]
+    if "edit_accuracy" not in found:
         raise DataError(f"{folder}: nothing was measured by {METRIC}; the recipe's metrics must have it")
     return found
 
@@ -112,7 +117,7 @@ def write(rows: Sequence[dict[str, Any]], out: Path) -> list[Path]:
     paths = [out / "labels.json"]
     files.write(paths[0], json.dumps(rows, indent=1) + "\n")
     for value in PLOTTED:
-        # One attribute alone has no others to keep.
+        # One attribute alone has no others to keep, and a recipe may measure less.
         if all(value in row for row in rows):
             paths.append(out / f"{value}.png")
             with files.replacing(paths[-1]) as file:
