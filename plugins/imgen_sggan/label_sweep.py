@@ -68,9 +68,8 @@ def run(
                 [sys.executable, "-m", "imgen", *trial.command(out, further)], stdout=subprocess.DEVNULL
             )
             if done.returncode:
-                error = ImgenError(
-                    f"{folder}: ended with status {done.returncode}; the same command goes on from there"
-                )
+                remedy = "put right what it says" if done.returncode == 2 else "the same command goes on from there"
+                error = ImgenError(f"{folder}: ended with status {done.returncode}; {remedy}")
                 error.exit_status = done.returncode
                 raise error
         yield {"recipe": Path(trial.recipe).stem, "labels": trial.labels, "seed": trial.seed, **measured(folder)}

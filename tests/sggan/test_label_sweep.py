@@ -47,7 +47,7 @@ def test_a_sweep_goes_on_where_it_stopped(cli, here):
 
     # The last run is refused: it has not got so many labels.
     said = cli("sggan", "labels", "tiny.yaml", "--counts", "2,1000", "--out", "out")
-    assert said.status == 2 and "out/tiny-1000-seed0: ended with status 2" in said.err, said
+    assert said.status == 2 and "out/tiny-1000-seed0: ended with status 2; put right what" in said.err, said
     first = here / "out/tiny-2-seed0/model.safetensors"
     made, rows = first.stat().st_mtime_ns, json.loads((here / "out/labels.json").read_text())
     assert [(row["recipe"], row["labels"], row["seed"]) for row in rows] == [("tiny", 2, 0)]
