@@ -12,6 +12,7 @@ _HOME = {
     "Algorithm": "imgen.algorithm",
     "DataSpec": "imgen.data.spec",
     "Dataset": "imgen.data.spec",
+    "Encoder": "imgen.model",
     "Evaluation": "imgen.metrics",
     "Generator": "imgen.model",
     "ImgenError": "imgen.errors",

@@ -117,6 +117,16 @@ class Algorithm(nn.Module):
         """Players that start afresh at this step: each of their networks has a `reset_parameters()`."""
         return ()
 
+    def conclude(self, step: int) -> None:
+        """Once after the turns of a step: what follows from the parameters as they have become, in place."""
+
+    def milestones(self) -> Mapping[int, str]:
+        """Names of states that are kept for good: {1000: "warmed-up"} is the one after 1000 steps.
+
+        Its checkpoint is never removed, and RUN@warmed-up names its weights.
+        """
+        return {}
+
     def settle(self, batch: Batch) -> None:
         """Show the model, in training mode, real inputs as it will be given them: for batch norm's statistics.
 

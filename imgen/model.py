@@ -34,6 +34,24 @@ class Generator(Protocol):
     def __call__(self, z: Tensor) -> Tensor:
         """Latents (B, sum of the codes) to pictures (B, C, H, W) in [-1, 1]."""
 
+    # spans: Mapping[str, tuple[float, float]]
+    # """Values between which a coordinate of a code is shown. May be left out: then draws tell."""
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """A model that reads codes from pictures."""
+
+    encodes: Sequence[str]
+    """Names of the codes, in order, one number each. Those that the same model generates from bear the same names."""
+
+    def encode(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Pictures (B, C, H, W) in [-1, 1], of the size of training, to codes (B, len(encodes)).
+
+        Without a generator the best guess. With one, a draw where the model has a distribution of codes to draw from,
+        and else the same.
+        """
+
 
 @dataclass(frozen=True)
 class Way:

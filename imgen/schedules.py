@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 Schedule = Callable[[int], float]
 
@@ -26,3 +27,24 @@ def linear(start: int, length: int, every: int = 1, floor: float = 0.0) -> Sched
     start, length, every: steps, the last two at least 1; the value is set anew at multiples of `every`.
     """
     return lambda step: max(floor, 1 - max(0, step - step % every - start) / length)
+
+
+@dataclass(frozen=True)
+class Stairs:
+    """A value that changes by the same amount at every so many steps, so many times, and never falls below 0.
+
+    every: steps from one change to the next, the first at step `every`; 0 for never.
+    """
+
+    start: float
+    rise: float
+    every: int
+    times: int
+
+    def __call__(self, step: int) -> float:
+        taken = min(step // self.every, self.times) if self.every else 0
+        return max(self.start + taken * self.rise, 0.0)
+
+    def changes(self, step: int) -> bool:
+        """Whether the value of this step is a new one."""
+        return bool(self.every) and step > 0 and step % self.every == 0 and step // self.every <= self.times

@@ -12,12 +12,16 @@ from safetensors.torch import save_file
 
 from imgen.binding import settings_of
 from imgen.build import load_model
-from imgen.data.spec import Attribute, DataSpec
+from imgen.data.spec import Attribute, DataSpec, Factor
 from imgen.errors import WeightsError
 from imgen.model import ModelConfig, _digest, read_config, read_model, write_model
 
 SPEC = DataSpec(
-    image=(3, 16, 16), group=2, attributes=(Attribute("Male", ("not Male", "Male")),), factors=(3, 4), about="drawn"
+    image=(3, 16, 16),
+    group=2,
+    attributes=(Attribute("Male", ("not Male", "Male")),),
+    factors=(Factor("shape", 3, ordered=False), Factor("x", 0)),
+    about="drawn",
 )
 SETTINGS = {"d_identity": 4, "d_observation": 4, "dim": 4}
 

@@ -48,6 +48,8 @@ def pick_device(wanted: str | None) -> str:
 def find_weights(model: str | None, can: Callable[[ModelConfig, Path], bool], what: str) -> Path:
     """The weights file of a MODEL argument: a file, a run folder, or the newest run that can do what is asked.
 
+    RUN@NAME and RUN@STEP are the checkpoints that a run keeps.
+
     Raises: `WeightsError` where there is none.
     """
     from imgen.errors import WeightsError
@@ -64,8 +66,23 @@ def find_weights(model: str | None, can: Callable[[ModelConfig, Path], bool], wh
         if (path / "model.safetensors").is_file():
             return path / "model.safetensors"
         raise WeightsError(f"{path}: not a run: it has neither a recipe.yaml nor a model.safetensors")
+    folder, at, which = model.rpartition("@")
+    if at and not path.exists() and run.is_run(Path(folder)):
+        return run.weights_at(Path(folder), which)
     if not path.exists():
         raise WeightsError(
             f"{path}: no such file or run; give a run folder or a model.safetensors, or nothing for the newest"
         )
     return path
+
+
+def called(weights: Path, config: ModelConfig) -> str:
+    """What files made with these weights are called after: the run and, of a former state, its step; or the model."""
+    from imgen.train import checkpoint
+    from imgen.train.run import is_run, weights_of
+
+    for folder in weights.resolve().parents[:3]:
+        if is_run(folder):
+            former = weights.name == checkpoint.WEIGHTS and weights.resolve() != weights_of(folder).resolve()
+            return f"{folder.name}@{int(weights.parent.name.removeprefix('step-'))}" if former else folder.name
+    return config.name

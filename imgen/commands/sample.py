@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgen.commands.options import as_json, device, find_weights, give, pick_device
+from imgen.commands.options import as_json, called, device, find_weights, give, pick_device
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,7 +57,7 @@ def sample(found: Plugins, model: str | None, out: Path | None, **options: Any) 
     loaded, config = load_model(weights, found, place)
     need(_codes_of(loaded), asked, str(weights))
     generator: Generator = loaded  # type: ignore[assignment]
-    name = f"{_name(weights, config)}-{_mode(options, asked)}-seed{options['seed']}"
+    name = f"{called(weights, config)}-{_mode(options, asked)}-seed{options['seed']}"
     paths = _gif(generator, options, out, name) if options["gif"] else _sheet(generator, options, asked, out, name)
     if options["as_json"]:
         give({"model": str(weights), "seed": options["seed"], "paths": [str(path) for path in paths]})
@@ -172,13 +172,3 @@ def _mode(options: dict[str, Any], asked: list[str]) -> str:
     if options["gif"]:
         return "walk"
     return "-".join(["fix", *_fixed(options)]) if asked else "grid"
-
-
-def _name(weights: Path, config: ModelConfig) -> str:
-    """What the written files are called after: the run, or the model."""
-    from imgen.train.run import is_run
-
-    for folder in weights.resolve().parents[:3]:
-        if is_run(folder):
-            return folder.name
-    return config.name

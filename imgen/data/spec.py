@@ -23,6 +23,19 @@ class Attribute:
     values: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Factor:
+    """Something in which drawn pictures differ, and of which it is known how they do.
+
+    size: number of its values, or 0 where it is any number of an interval.
+    ordered: whether its values lie along a line, as positions do; kinds, such as shapes, do not.
+    """
+
+    name: str
+    size: int
+    ordered: bool = True
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataSpec:
     """What a model needs to know of its data, and what its weights file remembers of it.
@@ -32,14 +45,14 @@ class DataSpec:
     domains: what the entries "a" and "b" show, where a data set has two domains, such as ("Blond_Hair", "not Male").
     vector: numbers in one item, where items are vectors, (B, vector), and no pictures.
     attributes: of the columns of "attributes", in order, where pictures are labelled.
-    factors: number of values of each known factor of variation, in order.
+    factors: of variation, in order, where they are known.
     about: what data this is, on what terms, and whose faces; for the model card.
     """
 
     image: tuple[int, int, int]
     group: int = 1
     attributes: tuple[Attribute, ...] = ()
-    factors: tuple[int, ...] = ()
+    factors: tuple[Factor, ...] = ()
     domains: tuple[str, ...] = ()
     vector: int = 0
     about: str = ""
@@ -64,7 +77,9 @@ class DataSpec:
                 Attribute(str(each["name"]), tuple(str(value) for value in each["values"]))
                 for each in told.get("attributes", ())
             ),
-            factors=tuple(int(size) for size in told.get("factors", ())),
+            factors=tuple(
+                Factor(str(each["name"]), int(each["size"]), bool(each["ordered"])) for each in told.get("factors", ())
+            ),
             domains=tuple(str(name) for name in told.get("domains", ())),
             vector=int(told.get("vector", 0)),
             about=str(told.get("about", "")),

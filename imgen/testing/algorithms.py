@@ -136,6 +136,8 @@ def _turns(
             f"turn '{_called(turn)}' moves {moves.players}; @turn names one or more of the players {names(seats)}"
         )
         yield turn, batch
+    with torch.no_grad():
+        made.conclude(step)
 
 
 def _check_turn(turn: Turn, batch: Batch, made: Algorithm, seats: Mapping[str, Seat]) -> None:

@@ -1,4 +1,4 @@
-"""Does a model do what `imgen.model.Generator`, `imgen.model.Translator` and `imgen.model.Classifier` promise?"""
+"""Does a model do what the protocols of `imgen.model` promise?"""
 
 from __future__ import annotations
 
@@ -8,25 +8,28 @@ import torch
 from torch import Tensor, nn
 
 from imgen.data.spec import DataSpec
-from imgen.model import Classifier, Generator, Translator, Way
+from imgen.model import Classifier, Encoder, Generator, Translator, Way
 from imgen.testing.told import copy
 
 
 def check_model(model: nn.Module, data: DataSpec) -> None:
     """A model follows the protocols of `imgen.model` that it has the methods of, for pictures as in `data`.
 
-    A `Classifier` may be a `Translator` or a `Generator`, too.
+    A `Classifier` or an `Encoder` may be a `Translator` or a `Generator`, too.
     """
+    if isinstance(model, Encoder):
+        _check_encoder(model, data)
     if isinstance(model, Classifier):
         _check_classifier(model, data)
     if isinstance(model, Translator):
         _check_translator(model, data)
-    if isinstance(model, (Classifier, Translator)) and not isinstance(model, Generator):
+    if isinstance(model, (Classifier, Encoder, Translator)) and not isinstance(model, Generator):
         return
     assert isinstance(model, Generator), (
         "a Generator has `codes`, `draw(code, n, generator)` and is called on latents; "
         "a Translator has `ways`, `multiple` and `translate(images, way)`; "
-        "a Classifier has `attributes` and `classify(images)`"
+        "a Classifier has `attributes` and `classify(images)`; "
+        "an Encoder has `encodes` and `encode(images, generator=None)`"
     )
     assert model.codes and all(isinstance(size, int) and size > 0 for size in model.codes.values()), (
         f"`codes` is {model.codes!r}; it must map the name of each code to its size, such as {{'latent': 100}}"
@@ -151,6 +154,38 @@ def _check_classifier(model: Classifier, data: DataSpec) -> None:
         )
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items()), (
         "classifying in evaluation mode changes the model's state"
+    )
+
+
+def _check_encoder(model: Encoder, data: DataSpec) -> None:
+    network = cast("nn.Module", model)
+    names = list(model.encodes)
+    assert names and len(set(names)) == len(names), f"`encodes` is {names}; it must name every code once"
+    before, training = copy(network), network.training
+    network.eval()
+
+    def drawn(seed: int) -> Tensor:
+        return model.encode(shown, torch.Generator().manual_seed(seed))
+
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(0)
+            shown = torch.rand(4, *data.image) * 2 - 1
+            codes, again = model.encode(shown), model.encode(shown)
+            alone = torch.cat([model.encode(one) for one in shown.split(1)])
+            noise = torch.get_rng_state()
+            same = torch.equal(drawn(0), drawn(0)) and torch.equal(noise, torch.get_rng_state())
+    finally:
+        network.train(training)
+    assert codes.shape == (4, len(names)), f"4 pictures become codes {tuple(codes.shape)}, not {(4, len(names))}"
+    assert codes.is_floating_point() and codes.isfinite().all(), "codes must be finite floats"
+    assert torch.equal(codes, again), "encode: the same pictures give other codes when asked again"
+    assert torch.allclose(codes, alone, atol=1e-3), (
+        "encode: in evaluation mode codes hang on the others of the batch; normalise with running averages"
+    )
+    assert same, "encode: with a generator, all that is drawn must come from it"
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items()), (
+        "encoding in evaluation mode changes the model's state"
     )
 
 

@@ -20,6 +20,8 @@ from imgen.model import ModelConfig, write_model
 from imgen.train.play import Seat
 
 _STATE = "state.json"
+WEIGHTS = "ema.safetensors"
+"""The file of a step folder that is a weights file of its own: what would ship."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,12 @@ def write(
     config: ModelConfig,
     seats: Mapping[str, Seat],
     state: Mapping[str, Any],
+    name: str = "",
 ) -> Path:
-    """Write a checkpoint into a temporary folder, force it to disk, and give it its name."""
+    """Write a checkpoint into a temporary folder, force it to disk, and give it its name.
+
+    name: of a state that is kept for good.
+    """
     target = folder(run, step)
     if target.exists():
         return target
@@ -59,9 +65,10 @@ def write(
     building.mkdir(parents=True)
     save_file(_plain(algorithm), building / "algorithm.safetensors")
     save_file(_plain(slots(seats)), building / "optim.safetensors")
-    write_model(building / "ema.safetensors", config, averaged)
+    write_model(building / WEIGHTS, config, averaged)
     files = sorted(building.glob("*.safetensors"))
-    told = {**state, "step": step, "files": {file.name: [file.stat().st_size, _sum(file)] for file in files}}
+    kept = {"name": name} if name else {}
+    told = {**state, **kept, "step": step, "files": {file.name: [file.stat().st_size, _sum(file)] for file in files}}
     (building / _STATE).write_text(json.dumps(told, indent=1), encoding="utf8")
     for file in [*building.iterdir(), building]:
         _force(file)
@@ -103,11 +110,18 @@ def newest_step(run: Path) -> int | None:
     return None
 
 
+def named(run: Path) -> dict[str, Path]:
+    """The complete checkpoints that bear a name, by it."""
+    told = {path: _state(path) for path in steps(run)}
+    return {str(state["name"]): path for path, state in told.items() if state and "name" in state}
+
+
 def prune(run: Path, keep_last: int, keep_every: int) -> None:
-    """Remove all but the newest few and every so-many-th."""
+    """Remove all but the newest few, every so-many-th, and those that bear a name."""
+    kept = named(run).values()
     for path in steps(run)[:-keep_last]:
         step = int(path.name.removeprefix("step-"))
-        if not keep_every or step % keep_every:
+        if path not in kept and (not keep_every or step % keep_every):
             # Renamed first: a kill half-way through must not leave a folder that looks complete.
             doomed = path.with_name(f".{path.name}.{os.getpid()}.tmp")
             path.rename(doomed)

@@ -46,7 +46,20 @@ def weights_of(path: Path) -> Path:
         return final
     if step is None:
         raise WeightsError(f"{path}: this run has no checkpoint yet; let it reach one")
-    return checkpoint.folder(path, step) / "ema.safetensors"
+    return checkpoint.folder(path, step) / checkpoint.WEIGHTS
+
+
+def weights_at(path: Path, which: str) -> Path:
+    """The weights file of a checkpoint of a run, by its name or its step.
+
+    Raises: `WeightsError` where there is none, with those there are.
+    """
+    kept = checkpoint.named(path)
+    found = kept.get(which) or (checkpoint.folder(path, int(which)) if which.isdecimal() else None)
+    if found is None or not (found / checkpoint.WEIGHTS).is_file():
+        has = [*kept, *(str(int(step.name.removeprefix("step-"))) for step in checkpoint.steps(path))]
+        raise WeightsError(f"{path}@{which}: this run keeps no such checkpoint; it has {', '.join(has) or 'none yet'}")
+    return found / checkpoint.WEIGHTS
 
 
 def newest_that(

@@ -59,6 +59,7 @@ class Trainer:
             self.algorithm.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         dist.broadcast([*self.algorithm.parameters(), *self.algorithm.buffers()])
         self.seats = take_seats(algorithm)
+        self.milestones = algorithm.milestones()
         self.averaged = Averaged(algorithm.model, settings.ema_half_life)
         bf16 = settings.precision == "bf16" or (settings.precision == "auto" and has_bf16(self.device))
         self.house = House(self.device, bf16, settings.clip_grad)
@@ -100,7 +101,7 @@ class Trainer:
         if settings.preview_every and self._due(settings.preview_every):
             self._preview()
         stopping = self._asked_to_stop(stop)
-        if stopping or self._due(settings.save_every):
+        if stopping or self._due(settings.save_every) or self.step in self.milestones:
             self._save()
         if stopping:
             self.loader.close()
@@ -123,6 +124,8 @@ class Trainer:
             losses, values = self.house.play(turn, batch, algorithm, self.seats)
             name = getattr(turn, "__name__", str(place))
             self.meters.add({f"{name}/{key}": value for key, value in {**losses, **values}.items()}, step)
+        with torch.no_grad():
+            algorithm.conclude(step)
         self.averaged.update(self.images_a_step, (step + 1) * self.images_a_step)
 
     def _batch(self, step: int) -> dict[str, Tensor]:
@@ -195,6 +198,7 @@ class Trainer:
                 config=self._config(),
                 seats=self.seats,
                 state={"algorithm": self.config.origin.get("algorithm"), "world": dist.world()},
+                name=self.milestones.get(self.step, ""),
             )
             checkpoint.prune(self.run, self.settings.keep_last, self.settings.keep_every)
             self._tell(Saved(self.step, path))

@@ -235,3 +235,83 @@ def test_a_translator_that_classifies_is_checked_as_both():
         check_model(Both(), data)
     with pytest.raises(AssertionError, match="sizes must be kept"):
         check_model(Shrinking(), data)
+
+
+class Reads(nn.Module):
+    """An encoder of pictures of two pixels by two; those below break one promise each."""
+
+    encodes: ClassVar = ("tint", "shade")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(1)
+
+    def encode(self, images, generator=None):
+        codes = self.norm(images).flatten(1)[:, :2]
+        return codes if generator is None else codes + torch.randn(codes.shape, generator=generator)
+
+
+class ReadsOthers(Reads):
+    def encode(self, images, generator=None):
+        return super().encode(images - images.mean(0), generator)
+
+
+class ReadsAnew(Reads):
+    def encode(self, images, generator=None):
+        return super().encode(images, generator) + torch.rand(1)
+
+
+class ReadsFreely(Reads):
+    def encode(self, images, generator=None):
+        codes = super().encode(images)
+        return codes if generator is None else torch.randn(codes.shape)
+
+
+class ReadsMore(Reads):
+    encodes: ClassVar = ("tint", "shade", "size")
+
+
+class ReadsOneTwice(Reads):
+    encodes: ClassVar = ("tint", "tint")
+
+
+class LearnsAsItReads(Reads):
+    def encode(self, images, generator=None):
+        self.norm.running_mean.add_(1)
+        return images.flatten(1)[:, :2]
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (ReadsOthers, "hang on the others of the batch"),
+        (ReadsAnew, "when asked again"),
+        (ReadsFreely, "must come from it"),
+        (ReadsMore, r"not \(4, 3\)"),
+        (ReadsOneTwice, "every code once"),
+        (LearnsAsItReads, "changes the model's state"),
+    ],
+)
+def test_a_broken_encoder_fails(model, told):
+    data = DataSpec(image=(1, 2, 2))
+    check_model(Reads(), data)
+    with pytest.raises(AssertionError, match=told):
+        check_model(model(), data)
+
+
+def test_a_generator_that_encodes_is_checked_as_both():
+    class Both(Pictures, ReadsAnew):
+        def __init__(self, data):
+            super().__init__(data)
+            self.norm = nn.BatchNorm2d(1)
+
+    class Blank(FixedDraw, Reads):
+        def __init__(self, data):
+            super().__init__(data)
+            self.norm = nn.BatchNorm2d(1)
+
+    data = DataSpec(image=(1, 2, 2))
+    with pytest.raises(AssertionError, match="encode: the same pictures"):
+        check_model(Both(data), data)
+    with pytest.raises(AssertionError, match="whatever the generator"):
+        check_model(Blank(data), data)

@@ -64,6 +64,8 @@ class Game(Algorithm):
         self.register_buffer("gap", torch.zeros(()))
         self.register_buffer("broken", torch.zeros(()))
         self.register_buffer("moves", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("size", torch.zeros(()))
+        self.named: dict[int, str] = {}
         self.shared: list[torch.Tensor] = []
 
     def players(self):
@@ -80,6 +82,12 @@ class Game(Algorithm):
         self.moves.add_(1)
         if step == self.breaks_at:
             self.broken.fill_(torch.nan)
+
+    def conclude(self, step):
+        self.size.copy_(self.d.weight.norm())
+
+    def milestones(self):
+        return self.named
 
     def share(self, batch):
         return {"z": torch.randn(len(batch["images"]), 2)}

@@ -22,7 +22,7 @@ def write(game, config, tmp_path):
     batch = {"images": torch.ones(4, 3, 4, 4), "z": torch.ones(4, 2)}
     House(torch.device("cpu")).play(algorithm.both, batch, algorithm, seats)
 
-    def write(step: int) -> Path:
+    def write(step: int, name: str = "") -> Path:
         return checkpoint.write(
             tmp_path,
             step,
@@ -31,6 +31,7 @@ def write(game, config, tmp_path):
             config=config,
             seats=seats,
             state={"algorithm": "game"},
+            name=name,
         )
 
     write.algorithm, write.seats = algorithm, seats
@@ -166,6 +167,14 @@ def test_pruning_keeps_the_newest_and_every_so_many_th(write, tmp_path):
     checkpoint.prune(tmp_path, keep_last=1, keep_every=0)
     assert [path.name for path in checkpoint.steps(tmp_path)] == ["step-00000007"]
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000007"]
+
+
+def test_pruning_spares_what_bears_a_name(write, tmp_path):
+    for step in (1, 2, 3):
+        write(step, **({"name": "warm"} if step == 1 else {}))
+    checkpoint.prune(tmp_path, keep_last=1, keep_every=0)
+    assert [path.name for path in checkpoint.steps(tmp_path)] == ["step-00000001", "step-00000003"]
+    assert checkpoint.named(tmp_path) == {"warm": checkpoint.folder(tmp_path, 1)}
 
 
 def test_a_kill_while_pruning_leaves_nothing_that_looks_whole(write, tmp_path, monkeypatch):

@@ -25,8 +25,9 @@ def recipe(here):
 def save(config):
     """Writes a checkpoint of a run, with averaged weights only."""
 
-    def write(folder: Path, step: int) -> None:
-        checkpoint.write(folder, step, algorithm={}, averaged={"w": torch.zeros(1)}, config=config, seats={}, state={})
+    def write(folder: Path, step: int, name: str = "") -> None:
+        averaged = {"w": torch.zeros(1)}
+        checkpoint.write(folder, step, algorithm={}, averaged=averaged, config=config, seats={}, state={}, name=name)
 
     return write
 
@@ -141,6 +142,19 @@ def test_the_weights_of_a_run(recipe, here, save, finish):
     run.store_recipe(folder, changed(recipe, steps=9))
     save(folder, 6)
     assert run.weights_of(folder) == folder / "checkpoints/step-00000006/ema.safetensors", "it is training on"
+
+
+def test_a_former_state_by_its_name_or_step(recipe, here, save):
+    folder = run.open_for(recipe, here / "a", fresh=False)
+    with pytest.raises(WeightsError, match="a@warm: this run keeps no such checkpoint; it has none yet"):
+        run.weights_at(folder, "warm")
+    save(folder, 2)
+    save(folder, 3, name="warm")
+    assert run.weights_at(folder, "2") == folder / "checkpoints/step-00000002/ema.safetensors"
+    assert run.weights_at(folder, "warm") == run.weights_at(folder, "3")
+    for other in ("4", "worm", "../2"):
+        with pytest.raises(WeightsError, match=r"it has warm, 2, 3$"):
+            run.weights_at(folder, other)
 
 
 def test_the_newest_that_can_do_what_is_asked(recipe, here, save):

@@ -13,7 +13,7 @@ import torch
 from imgen import images
 from imgen.errors import DataError, Diverged, RecipeError, WeightsError
 from imgen.model import read_model
-from imgen.train import checkpoint
+from imgen.train import checkpoint, run
 from imgen.train.events import Evaluated, Finished, Logged, Previewed, Saved, Started, Unmeasured
 from imgen.train.shapes import check_batch
 from imgen.train.signals import Stopped, StopSignals
@@ -83,6 +83,25 @@ def test_a_restart_is_part_of_resuming(trainer, game):
     with pytest.raises(Stopped):
         first.fit(StopAt(first, 4))
     assert same(fit(trainer("cut", algorithm=game(restarts_at=5))), whole)
+
+
+def test_what_a_step_ends_with_belongs_to_the_weights_it_led_to(trainer):
+    done = trainer()
+    done.fit(StopSignals())
+    assert torch.equal(done.algorithm.size, done.algorithm.d.weight.norm())
+
+
+def test_a_milestone_is_kept_whatever_else_is_removed(trainer, game):
+    """As it was when the run passed it."""
+    marked = game()
+    marked.named = {3: "warm"}
+    short, long = trainer("short", steps=3), trainer("long", algorithm=marked, save_every=100, keep_last=1)
+    short.fit(StopSignals())
+    long.fit(StopSignals())
+    assert [path.name for path in checkpoint.steps(long.run)] == ["step-00000003", "step-00000008"]
+    kept = checkpoint.named(long.run)["warm"]
+    assert run.weights_at(long.run, "warm").parent == kept
+    assert (kept / checkpoint.WEIGHTS).read_bytes() == (short.run / "model.safetensors").read_bytes()
 
 
 @pytest.mark.parametrize(
