@@ -1,4 +1,4 @@
-"""`imgen data`: look at a folder of pictures, pack it into one file, and write down who may see which labels."""
+"""`imgen data`: look at pictures, draw or prepare them, pack them into one file, write down who may see which labels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
+from imgen.commands.make import make
 from imgen.commands.options import as_json, give, say
+from imgen.commands.prepare import prepare
 from imgen.commands.progress import progress_of
 from imgen.errors import DataError
 
@@ -17,6 +19,10 @@ _ATTRS = "Attributes, as in a recipe: Smiling, gender=Male, hair=Black_Hair|Blon
 @click.group()
 def data() -> None:
     """Look at data, and prepare it."""
+
+
+data.add_command(make)
+data.add_command(prepare)
 
 
 @data.command()
