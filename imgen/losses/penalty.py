@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 
 import torch
 from torch import Tensor
+
+from imgen.nn.precision import full_precision
 
 Score = Callable[[Tensor], Tensor]
 
@@ -34,8 +35,6 @@ def r1(score: Score, real: Tensor) -> Tensor:
 
 def _gradient(score: Score, items: Tensor) -> Tensor:
     """Gradient of the summed scores, flattened for each item, (B, ...) -> (B, D), in float32 or better."""
-    device = items.device.type
-    # The meta device, on which a dry run traces turns, knows no autocast.
-    with torch.autocast(device, enabled=False) if torch.amp.is_autocast_available(device) else nullcontext():
+    with full_precision(items):
         (gradient,) = torch.autograd.grad(score(items).sum(), items, create_graph=True)
     return gradient.flatten(1).to(torch.promote_types(gradient.dtype, torch.float32))

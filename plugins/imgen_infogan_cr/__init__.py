@@ -1,0 +1,30 @@
+"""InfoGAN-CR (arXiv 1906.06034) and its baseline FactorVAE: factors of variation, found without labels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imgen.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from imgen.registry import Register
+
+
+@hookimpl
+def register_algorithms(register: Register) -> None:
+    """The paper's game, and that of its baseline."""
+    register("imgen_infogan_cr.algorithm:InfoGanCr", name="infogan-cr")
+    register("imgen_infogan_cr.factor_vae:FactorVae", name="factor-vae")
+
+
+@hookimpl
+def register_models(register: Register) -> None:
+    """What ships of either: a generator with an encoder."""
+    register("imgen_infogan_cr.networks:InfoGan", name="infogan")
+    register("imgen_infogan_cr.vae_networks:Vae", name="factor-vae")
+
+
+@hookimpl
+def register_losses(register: Register) -> None:
+    """The authors' own way of writing the logistic loss."""
+    register("imgen_infogan_cr.losses:clipped_logistic", name="clipped-logistic")
