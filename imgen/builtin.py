@@ -16,6 +16,7 @@ def register_datasets(register: Register) -> None:
     register("imgen.data.aligned_domains:aligned_domains", name="aligned-domains")
     register("imgen.data.attribute_domains:attribute_domains", name="attribute-domains")
     register("imgen.data.attribute_labels:attributes", name="attributes")
+    register("imgen.data.factored.drawn_sprites:drawn_sprites", name="drawn-sprites")
     register("imgen.data.edges:edge_domains", name="edge-domains")
     register("imgen.data.folder_domains:folder_domains", name="folder-domains")
     register("imgen.data.folder_labels:folder_attributes", name="folder-attributes")
