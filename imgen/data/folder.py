@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge
 
+from imgen.data.array_pictures import ArrayPictures, is_array
 from imgen.data.pack import Packed, PackedPictures, is_packed
 from imgen.data.pictures import Pictures, Report
 from imgen.data.source import open_source
@@ -21,7 +22,7 @@ class Images:
     """Pictures without labels; origin: how they were read."""
 
     spec: DataSpec
-    columns: Mapping[str, Pictures | PackedPictures]
+    columns: Mapping[str, Pictures | PackedPictures | ArrayPictures]
     report: Report
     origin: Mapping[str, str]
 
@@ -34,10 +35,14 @@ def images(
     channels: Literal[1, 3] = 3,
     about: str = "",
 ) -> Images:
-    """All pictures of a folder, a zip or a packed file, without labels.
+    """All pictures of a folder, a zip, a packed file or an array, without labels.
+
+    An array is an .npy file, or `imgs`, `images` or the only array in an .npz file that can be pictures: (N, H, W, 3),
+    (N, H, W, 1) or (N, H, W), uint8 up to 255 or floats in [0, 1], at the size that is set. Where it holds
+    only 0 and 1, as drawn shapes do, 1 is white. An .npy file of uint8 is mapped, not read.
 
     Settings:
-        root: folder, zip or packed file
+        root: folder, zip, packed file, or .npy or .npz file of pictures as numpy writes them
         size: height and width of a picture [pixels]
         crop: 'center', 'none' (squeeze), 'celeba', side of a centred square, or WxH+X+Y [pixels]
         channels: 3 for colour, 1 for grey
@@ -46,10 +51,16 @@ def images(
     Raises: `DataError` where there are no pictures, or none that can be read.
     """
     check_crop(crop)
-    if is_packed(root):
+    unreadable: dict[str, str] = {}
+    column: Pictures | PackedPictures | ArrayPictures
+    if is_array(root):
+        column = arrays = ArrayPictures(root)
+        arrays.check((channels, size, size))
+        origin: Mapping[str, str] = {"layout": "images"}
+        about = about or f"pictures from {arrays.path.name}"
+    elif is_packed(root):
         packed = Packed(root)
-        column: Pictures | PackedPictures = packed.column((channels, size, size))
-        unreadable: dict[str, str] = {}
+        column = packed.column((channels, size, size))
         origin = packed.origin
         about = about or packed.metadata.get("about", "")
     else:

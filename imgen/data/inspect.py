@@ -1,4 +1,4 @@
-"""What there is in a folder, a zip or a packed file, before anything is trained on it."""
+"""What there is in a folder, a zip, a packed file or an array, before anything is trained on it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from imgen.data.array_pictures import chosen, is_array, read_through, shape_of
 from imgen.data.attribute_labels import known_table
 from imgen.data.attributes import count_attributes
 from imgen.data.labels import Known
@@ -107,15 +108,15 @@ def inspect(
     attrs: Sequence[str] = (),
     workers: int | None = None,
 ) -> Report:
-    """Decodes every picture of a folder or a zip; reads every byte of a packed file.
+    """Decodes every picture of a folder or a zip; reads every byte of a packed file or an array.
 
     attrs: attributes as a data set names them, whose labels are counted; none: all that are told.
     Raises: `DataError` where there is nothing to inspect, a packed file is damaged, or nothing tells of `attrs`.
     """
-    if is_packed(path):
+    if is_array(path) or is_packed(path):
         if attrs:
             raise DataError(f"{path}: a packed file has no attributes; give the folder that it was made of")
-        return _of_packed(Packed(path))
+        return _of_array(Path(path)) if is_array(path) else _of_packed(Packed(path))
     source = open_source(path, UNDERSTOOD)
     if not source.names:
         raise DataError(f"{source.path}: holds no pictures; wanted are {UNDERSTOOD}")
@@ -219,6 +220,27 @@ def _of_packed(packed: Packed) -> Report:
         largest=size,
         modes={"RGB" if channels == 3 else "L": count},
         formats={"packed": count},
+        bytes_at_64=count * 3 * 64 * 64,
+    )
+
+
+def _of_array(path: Path) -> Report:
+    name, outline = chosen(path)
+    count, channels, height, width = shape_of(outline)
+    size = f"{width}x{height}"
+    # All is read, so that damage is found.
+    ends = [(block.min(), block.max()) for block in read_through(path, name, outline)]
+    low, high = (float(value) for value in (min(low for low, _ in ends), max(high for _, high in ends)))
+    return Report(
+        path=str(path),
+        kind="array",
+        layout="images",
+        images=count,
+        sizes={size: count},
+        smallest=size,
+        largest=size,
+        modes={"RGB" if channels == 3 else "L": count},
+        formats={f"'{name}', {outline.dtype} from {low:g} to {high:g}": count},
         bytes_at_64=count * 3 * 64 * 64,
     )
 

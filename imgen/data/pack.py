@@ -156,7 +156,7 @@ class Packed:
         with self.path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             start = 8 + length + json.loads(file.read(length))["images"]["data_offsets"][0]
-            pixels = np.frombuffer(_map(file), np.uint8, math.prod(self.shape), start)
+            pixels = np.frombuffer(mapped(file), np.uint8, math.prod(self.shape), start)
         return torch.from_numpy(pixels.reshape(self.shape))
 
     def verify(self) -> None:
@@ -191,7 +191,7 @@ class PackedPictures:
         return self._images if self._rows is None else self._images[self._rows]
 
 
-def _map(file: BinaryIO) -> mmap.mmap:
+def mapped(file: BinaryIO) -> mmap.mmap:
     """The file as writable memory of our own.
 
     Not by the library: its private mapping is accounted for in full, so that a file larger than memory is refused.

@@ -222,7 +222,7 @@ class Pictures:
 
 def in_order(do: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None) -> Iterator[Result]:
     """`map` by threads, with few results waiting; what is not begun when the caller stops is never done."""
-    workers = workers or _cores()
+    workers = workers or cores()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="pictures")
     waiting: deque[Future[Result]] = deque()
     try:
@@ -236,7 +236,8 @@ def in_order(do: Callable[[Item], Result], items: Iterable[Item], workers: int |
         pool.shutdown(cancel_futures=True)
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Processors that we may use."""
     # Fewer than the machine has where we are confined to some, as in a container.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
