@@ -16,7 +16,9 @@ def register_datasets(register: Register) -> None:
     register("imgen.data.aligned_domains:aligned_domains", name="aligned-domains")
     register("imgen.data.attribute_domains:attribute_domains", name="attribute-domains")
     register("imgen.data.attribute_labels:attributes", name="attributes")
+    register("imgen.data.factored.cdsprites:cdsprites", name="cdsprites")
     register("imgen.data.factored.drawn_sprites:drawn_sprites", name="drawn-sprites")
+    register("imgen.data.factored.dsprites:dsprites", name="dsprites")
     register("imgen.data.edges:edge_domains", name="edge-domains")
     register("imgen.data.folder_domains:folder_domains", name="folder-domains")
     register("imgen.data.folder_labels:folder_attributes", name="folder-attributes")
@@ -40,6 +42,7 @@ def register_losses(register: Register) -> None:
 @hookimpl
 def register_metrics(register: Register) -> None:
     """Measurements that no paper owns."""
+    register("imgen.metrics.correlation:factor_correlation", name="factor-correlation")
     register("imgen.metrics.identity:drawn_identity", name="drawn-identity")
     register("imgen.metrics.editing:edit_accuracy", name="edit-accuracy")
     register("imgen.metrics.edit_likeness:edit_reconstruction", name="edit-reconstruction")
