@@ -25,6 +25,7 @@ def register_datasets(register: Register) -> None:
     register("imgen.data.folder:images", name="images")
     register("imgen.data.identities:identities", name="identities")
     register("imgen.data.shapes:shapes", name="shapes")
+    register("imgen.data.factored.teapots:teapots", name="teapots")
     register("imgen.data.utkface:utkface_domains", name="utkface-domains")
     register("imgen.data.utkface_labels:utkface_attributes", name="utkface-attributes")
     register("imgen.data.solids:solids", name="solids")
