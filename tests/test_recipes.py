@@ -29,6 +29,8 @@ SMALL |= {"size_aware": True}
 LEVELS = {"discogan": 3}
 # A step in which every player moves is a step that shows something.
 SMALL |= {"blocks": 1, "n_critic": 2}
+# Weight and gap of a contrastive regulariser change within the twenty steps.
+SMALL |= {"cr_every": 8, "gap_every": 14}
 TRAIN = {"steps": 20, "batch": 4, "seed": 0, "log_every": 1, "preview_every": 0, "save_every": 1000}
 
 
@@ -44,6 +46,10 @@ def drawn(dataset: dict[str, object], size: int) -> dict[str, object]:
     if dataset["name"].endswith("-domains") or dataset["name"] == "solids":
         return {"name": "drawn-domains", "pictures": 16, "n_test": 4, "size": size}
     return {"name": "shapes", "identities": 8, "photos": 4, "size": size, "k": dataset.get("k", 1)}
+
+
+def finds_factors(path: Path) -> bool:
+    return path.stem.startswith(("infogan", "factor_vae"))
 
 
 def is_translator(path: Path) -> bool:
@@ -80,7 +86,7 @@ def small(here, plugins):
 
 def test_all_of_them_are_here():
     assert sorted((ROOT / "recipes").glob("*.yaml")) == RECIPES, "recipes lie in one folder"
-    assert {path.stem for path in RECIPES} >= {"quickstart", "sddcgan", "sdbegan", "discogan", "sggan", "stargan"}
+    assert {path.stem for path in RECIPES} >= {"quickstart", "sddcgan", "discogan", "sggan", "stargan", "infogan_cr", "factor_vae"}
     assert not list((ROOT / "recipes").rglob("*.yml"))
     shipped = {path.name for path in (Path(imgen.__file__).parent / "recipes").glob("*.yaml")}
     assert shipped == {path.name for path in RECIPES}
@@ -169,6 +175,11 @@ def test_the_whole_life_of_a_recipe(path, small, cli, here):
         wanted = 4 + 1 if path.stem.startswith("discogan") else 9 * 4 + 3
         assert said.status == 0 and len(said.out.splitlines()) == wanted, said.err
         assert all((here / line).is_file() for line in said.out.splitlines())
+    elif finds_factors(path):
+        for words in (("sample", "-n", "3"), ("traverse", "--steps", "3")):
+            said = cli(*words)
+            assert said.status == 0, said.err
+            assert all((here / line).is_file() for line in said.out.splitlines())
     else:
         said = cli("sample", "--fix-identity", "--identities", "2", "--observations", "3")
         assert said.status == 0, said.err

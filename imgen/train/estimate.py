@@ -74,8 +74,9 @@ def _kept(algorithm: Algorithm, dataset: Dataset, batch: int) -> int | None:
     try:
         drawn = outline(dataset, batch)
         drawn |= ghost.share(drawn)
-        # A turn that is not played at the first step is at one of the next.
-        for turn in {turn.__name__: turn for step in range(_STEPS) for turn in ghost.turns(step)}.values():
+        # A turn that is not played at the first step is at one of the next, or after a state that is worth a name.
+        steps = (*range(_STEPS), *ghost.milestones())
+        for turn in {turn.__name__: turn for step in steps for turn in ghost.turns(step)}.values():
             kept: dict[int, int] = {}
             own = {parameter.untyped_storage()._cdata for parameter in ghost.parameters()}
 

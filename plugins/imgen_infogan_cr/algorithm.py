@@ -41,7 +41,7 @@ class InfoGanCr(Algorithm):
         prior: what codes and noise are drawn from; the contrastive regulariser takes uniform ones only
         dim: channels next to the picture
         hidden: units of the dense layers
-        loss: adversarial loss; clipped-logistic is written as the authors do
+        loss: adversarial loss; null: logistic; clipped-logistic writes it as the authors do
         w_info: weight of the codes' surprise, lambda of the paper
         cr_start: weight of the contrastive regulariser at first, alpha of the paper
         cr_increase: by how much it rises
@@ -83,7 +83,7 @@ class InfoGanCr(Algorithm):
         prior: Prior = "uniform",
         dim: Count = 32,
         hidden: Count = 128,
-        loss: Annotated[AdversarialLoss, Registered("losses")] = logistic(),  # noqa: B008
+        loss: Annotated[AdversarialLoss, Registered("losses")] | None = None,
         w_info: Weight = 0.05,
         cr_start: Weight = 0.0,
         cr_increase: Weight = 2.0,
@@ -105,7 +105,7 @@ class InfoGanCr(Algorithm):
         nn.init.normal_(self.d_head.weight, std=0.02)
         nn.init.zeros_(self.d_head.bias)
         self.cr = CrDiscriminator(data, num_codes, arch, dim, hidden)
-        self.loss, self.w_info = loss, w_info
+        self.loss, self.w_info = loss or logistic(), w_info
         self.lr_g, self.lr_d, self.lr_cr = lr_g, lr_d, lr_cr
         self.g_moves, self.watch = g_moves, watch
         self.w_cr_of = Stairs(cr_start, cr_increase, cr_every, cr_times)

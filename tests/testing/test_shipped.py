@@ -11,6 +11,7 @@ from PIL import Image
 
 from imgen.data.drawn_attributes import drawn_attributes
 from imgen.data.drawn_domains import drawn_domains
+from imgen.data.factored.drawn_sprites import drawn_sprites
 from imgen.data.identities import identities
 from imgen.data.pack import pack
 from imgen.data.shapes import shapes
@@ -20,6 +21,8 @@ from imgen.testing import check_algorithm, check_dataset, check_model, check_set
 SMALL = {"d_identity": 3, "d_observation": 3}
 TINY = {"width": 4, "d_width": 4, "levels": 3, "size_aware": True}
 EDITS = {"width": 4, "d_width": 4, "blocks": 1}
+CODES = {"num_codes": 3, "dim": 4, "hidden": 4}
+PAIRS = {**CODES, "d_noise": 2, "cr_every": 2}
 SETTINGS: Mapping[str, list[Mapping[str, Any]]] = {
     "sdbegan": [{**SMALL, "hidden": 4}],
     "discogan": [
@@ -75,6 +78,13 @@ SETTINGS: Mapping[str, list[Mapping[str, Any]]] = {
         },
         {**EDITS, "w_gp": 0.0, "n_critic": 1, "decay_over": 0, "narrow": []},
     ],
+    "infogan-cr": [
+        {**PAIRS, "gap_start": 1.9, "gap_decrease": 1.9, "gap_every": 3, "gap_times": 1},
+        {**PAIRS, "arch": "teapots", "watch": True, "loss": "clipped-logistic", "g_moves": 1},
+        {**PAIRS, "arch": "faces", "cr_start": 1.0, "cr_times": 0},
+        {**CODES, "d_noise": 0, "cr_start": 0.5, "cr_every": 1, "cr_times": 3},
+    ],
+    "factor-vae": [CODES],
     "stargan": [
         {**EDITS, "n_critic": 2},
         {**EDITS, "n_critic": 1, "reconstruct": "guessed", "w_gp": 0.0, "w_r1": 1.0, "loss": "hinge", "flip": False},
@@ -87,6 +97,8 @@ TRANSLATORS = {"discogan"}
 """Algorithms and models for two domains; the others are given pairs."""
 EDITORS = {"sggan", "stargan", "attribute-classifier"}
 """Algorithms and models for pictures with attributes."""
+FINDERS = {"infogan-cr", "infogan", "factor-vae"}
+"""Algorithms and models for single pictures."""
 
 
 def registered(kind: str) -> list[str]:
@@ -108,10 +120,16 @@ def attributes():
     return drawn_attributes(pictures=48, n_test=4, size=16, labels_per_value=3)
 
 
+@pytest.fixture(scope="module")
+def singles():
+    return drawn_sprites(size=16, positions=4)
+
+
 @pytest.fixture
-def fitting(pairs, two_domains, attributes):
+def fitting(pairs, two_domains, attributes, singles):
     """Data of the kind that an algorithm or a model is for."""
-    return lambda name: two_domains if name in TRANSLATORS else attributes if name in EDITORS else pairs
+    kinds = [(TRANSLATORS, two_domains), (EDITORS, attributes), (FINDERS, singles)]
+    return lambda name: next((data for names, data in kinds if name in names), pairs)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +141,7 @@ def test_every_algorithm_keeps_its_contract(fitting, name, settings):
 
 @pytest.mark.parametrize("name", registered("models"))
 def test_every_model_keeps_its_contract(fitting, name):
-    widths = {"sdbegan": "hidden", "sddcgan": "dim"}
+    widths = {"sdbegan": "hidden", **dict.fromkeys(("sddcgan", "infogan", "factor-vae"), "dim")}
     spec = fitting(name).spec
     check_model(installed().registry("models").get(name).load()(spec, **{widths.get(name, "width"): 4}), spec)
 
