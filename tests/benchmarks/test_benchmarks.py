@@ -45,3 +45,16 @@ def test_editing_runs(tmp_path):
     assert all(preset in told for preset in ("sggan ", "sggan_new", "sggan_modern"))
     assert "times as fast" in told and "images/s" in told and "seed 0" in told
     assert not list(tmp_path.iterdir())
+
+
+def test_contrast_runs(tmp_path):
+    tiny = ["--batch", "4", "--size", "16", "--steps", "1", "--side", "64"]
+    told = run("contrast.py", cwd=tmp_path, tiny=tiny)
+    assert "without pairs" in told and "with pairs" in told and "of the machine" in told and "seed 0" in told
+    assert not list(tmp_path.iterdir())
+
+
+def test_contrast_counts_as_the_paper_does(tmp_path):
+    """Known counts at the paper's size, in millions for each picture: 8.00, 8.01 and 8.52."""
+    told = run("contrast.py", cwd=tmp_path, tiny=["--batch", "2", "--steps", "1", "--side", "64"])
+    assert "G 8.00 million, D 8.01 million, H 8.52 million" in told
