@@ -30,3 +30,4 @@ bench: .venv/made
 	$(BIN)/python tests/benchmarks/streaming.py
 	$(BIN)/python tests/benchmarks/translate.py
 	$(BIN)/python tests/benchmarks/editing.py
+	$(BIN)/python tests/benchmarks/contrast.py

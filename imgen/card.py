@@ -102,4 +102,6 @@ class Card:
         if data.attributes:
             edited = data.attributes[0]
             return f'imgen translate model.safetensors PICTURES --to "{edited.name}={edited.values[-1]}"'
+        if data.factors:
+            return "imgen traverse model.safetensors\nimgen encode model.safetensors PICTURES"
         return "imgen sample model.safetensors"

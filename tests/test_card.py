@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from imgen.card import Card
-from imgen.data.spec import Attribute, DataSpec
+from imgen.data.spec import Attribute, DataSpec, Factor
 from imgen.model import ModelConfig
 from imgen.recipe import Part, Recipe
 from imgen.train.events import Evaluated, Finished, Previewed, Started
@@ -51,6 +51,13 @@ def test_an_editor_is_used_by_setting_an_attribute(card):
     data = DataSpec(image=(3, 8, 8), attributes=(Attribute("hair", ("Black_Hair", "Blond_Hair")),))
     card.config = ModelConfig(name="made", settings={}, data=data, plugin="some-plugin 2.0")
     assert 'imgen translate model.safetensors PICTURES --to "hair=Blond_Hair"' in finish(card)
+
+
+def test_a_model_of_known_factors_is_used_by_walking_through_its_codes(card):
+    data = DataSpec(image=(1, 8, 8), factors=(Factor("scale", 6),))
+    card.config = ModelConfig(name="made", settings={}, data=data, plugin="some-plugin 2.0")
+    text = finish(card)
+    assert "imgen traverse model.safetensors\nimgen encode model.safetensors PICTURES\n" in text
 
 
 def test_metrics_and_the_last_preview_are_shown(card):

@@ -127,7 +127,8 @@ class TensorBoard:
             case Previewed():
                 import numpy as np
 
-                self._writer.add_image("preview", np.asarray(event.sheet), event.step, dataformats="HWC")
+                form = "HW" if event.sheet.mode == "L" else "HWC"
+                self._writer.add_image("preview", np.asarray(event.sheet), event.step, dataformats=form)
             case Evaluated():
                 for name, value in event.values.items():
                     self._writer.add_scalar(f"{event.metric}/{name}", value, event.step)

@@ -118,3 +118,17 @@ def test_tensorboard_gets_scalars_and_sheets(tmp_path):
     assert {"judge/d", "images_per_second", "drawn-identity/auc"} <= set(board.Tags()["scalars"])
     assert board.Tags()["images"] == ["preview"]
     assert [scalar.step for scalar in board.Scalars("judge/d")] == [2, 4]
+
+
+def test_tensorboard_takes_grey_sheets(tmp_path):
+    listener = TensorBoard(tmp_path / "tensorboard")
+    for event in (
+        Started(0, 3, "cpu"),
+        Previewed(3, tmp_path / "sheet.png", Image.new("L", (5, 4))),
+        Finished(3, tmp_path / "model.safetensors", 1.0),
+    ):
+        listener(event)
+    event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    board = event_accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
+    board.Reload()
+    assert [(image.step, image.width, image.height) for image in board.Images("preview")] == [(3, 5, 4)]
