@@ -1,4 +1,4 @@
-"""Is a data set what `imgen.data.spec` promises?"""
+"""Is a data set what `imgen.data.spec` and `imgen.data.factors` promise?"""
 
 from __future__ import annotations
 
@@ -8,16 +8,23 @@ from typing import Any
 import numpy as np
 import torch
 
+from imgen.data.factors import Factored
 from imgen.data.spec import Dataset, DataSpec, fetch
+from imgen.testing.factors import check_factors
 from imgen.testing.told import names
 
 
 def check_dataset(dataset: Dataset) -> None:
-    """A data set's columns agree with its spec, and its batches follow from the random generator alone."""
+    """A data set's columns agree with its spec, and its batches follow from the random generator alone.
+
+    Where factors of its pictures are known, they are what `imgen.data.factors` promises.
+    """
     assert isinstance(dataset.spec, DataSpec), f"`spec` is a {type(dataset.spec).__name__}; it must be a DataSpec"
     assert dataset.columns, "`columns` is empty; it must hold at least one column, such as 'images'"
     for name, column in dataset.columns.items():
         _check_column(name, column, dataset.spec)
+    if dataset.spec.factors or isinstance(dataset, Factored):
+        check_factors(dataset)
     draw = getattr(dataset, "draw", None)
     if draw:
         for n in (1, 8):
