@@ -16,6 +16,8 @@ from imgen.errors import ImgenError, near_miss
 _COMMANDS = {
     "train": "imgen.commands.train:train",
     "sample": "imgen.commands.sample:sample",
+    "traverse": "imgen.commands.traverse:traverse",
+    "encode": "imgen.commands.encode:encode",
     "translate": "imgen.commands.translate:translate",
     "data": "imgen.commands.data:data",
     "info": "imgen.commands.show:info",

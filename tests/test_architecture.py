@@ -20,7 +20,10 @@ LAYERS = (
     {"imgen", "errors", "files"},
     {"losses", "nn", "optim", "schedules", "images", "charts", "binding", "dist", "yaml_lines", "names"},
     {"registry", "model", "data", "hookspecs"},
-    {"recipe", "overrides", "plugins", "algorithm", "builtin", "sampling", "translating", "train_settings"},
+    {
+        *("recipe", "overrides", "plugins", "algorithm", "builtin", "train_settings"),
+        *("sampling", "traversing", "encoding", "translating"),
+    },
     {"train", "metrics", "build", "card"},
     {"commands", "testing"},
     {"cli"},
@@ -177,6 +180,8 @@ def test_nothing_unpickles_and_no_text_becomes_code():
         (["plugins"], ("torch",)),
         (["train", "--help"], ("torch",)),
         (["translate", "--help"], ("torch",)),
+        (["traverse", "--help"], ("torch",)),
+        (["encode", "--help"], ("torch",)),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

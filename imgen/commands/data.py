@@ -1,4 +1,4 @@
-"""`imgen data`: look at pictures, draw or prepare them, pack them into one file, write down who may see which labels."""
+"""`imgen data`: look at pictures, draw or prepare them, pack them, and write down who may see which labels."""
 
 from __future__ import annotations
 
