@@ -26,10 +26,10 @@ def make() -> None:
 @overwrite
 @as_json
 def dsprites(out: Path | None, overwrite: bool, as_json: bool) -> None:
-    """Draw all 737,280 pictures of dSprites into OUT, an .npz file in the layout of the published one.
+    """Draw the 737,280 pictures of dSprites into OUT.
 
-    OUT is by default dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz, as the published file is called. Whatever reads
-    that file reads this one, and so does the data set `dsprites` with --root OUT.
+    OUT is an .npz file, by default dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz: name and layout are those of the
+    published file. Whatever reads that one reads this, and so does the data set `dsprites` with --root OUT.
     """
     from imgen.data.factored.dsprites import NAME, write
 
@@ -41,9 +41,10 @@ def dsprites(out: Path | None, overwrite: bool, as_json: bool) -> None:
 @overwrite
 @as_json
 def cdsprites(out: Path | None, overwrite: bool, as_json: bool) -> None:
-    """Draw the 1,080 pictures of CdSprites into OUT, an .npz file; by default cdsprites_ndarray_64x64.npz.
+    """Draw the 1,080 pictures of CdSprites into OUT.
 
-    The pictures are the very ones of the authors of that data set; --root OUT of the data set `cdsprites` reads them.
+    OUT is an .npz file, by default cdsprites_ndarray_64x64.npz. Pictures, name and layout are those of the authors of
+    that data set; the data set `cdsprites` reads it with --root OUT.
     """
     from imgen.data.factored.cdsprites import NAME, write
 

@@ -128,7 +128,10 @@ OTHERS = (Factor("size", 2), *SPRITES.spec.factors[1:])
         ({"places": lambda made, values: made.places(values) + 1}, "from 1 to 2; it has 2, from 0"),
         ({"places": lambda made, values: made.places(values).astype("f8")}, "array of int64"),
         ({"places": lambda made, values: made.places(values) * 0}, "several values of 'scale' one place"),
-        ({"places": lambda made, values: made.places(values + 0.01)}, "places refuses what draw_factors gives: 0"),
+        (
+            {"places": lambda made, values: made.places(values + 0.01)},
+            "places refuses what draw_factors gives: 1.01 is no",
+        ),
         ({"factors_of": lambda made, rows: made.factors_of(rows + 1)}, "factors_of refuses rows of 'images'"),
         ({"places": forgiving}, "places takes nan for 'scale'"),
         (

@@ -34,10 +34,10 @@ def drawn_sprites(
 
     Settings:
         size: width and height of a picture [pixels]
-        shapes: how many of square, ellipse and heart
-        scales: from half the full size to the full size
-        orientations: evenly round the whole turn; where there are squares alone, the quarter after which they repeat
-        positions: of the middle, across and again down, over the inner half of the picture
+        shapes: 1 for squares, 2 for ellipses too, 3 for hearts as well [shapes]
+        scales: evenly from half the full size to the full size [values]
+        orientations: evenly round the whole turn; of squares alone, round the quarter after which they repeat [values]
+        positions: of the middle, across and again down, evenly over the inner half of the picture [values]
 
     Raises: `DataError` where all of these are 1.
     """
