@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from imgen.commands.make_teapots import teapots
 from imgen.commands.options import as_json, give, say
 from imgen.commands.progress import progress_of
 from imgen.errors import DataError
@@ -19,6 +20,9 @@ overwrite = click.option("--overwrite", is_flag=True, help="Replace OUT if it is
 @click.group()
 def make() -> None:
     """Draw a data set whose factors of variation are known."""
+
+
+make.add_command(teapots)
 
 
 @make.command()

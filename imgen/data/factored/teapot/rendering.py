@@ -31,7 +31,7 @@ TRAIN, METRIC = "train_data/data.npz", "metric_data/data.npz"
 """Where the published data has its files."""
 VERSION = 1
 """Of all that decides a picture's values: blocks of another one do not go together with new ones."""
-BLOCK = 500  # pictures that are drawn and kept at once
+BLOCK = 250  # pictures that are drawn and kept at once
 _PLAN, _WHOLE = "plan.json", "whole"
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
