@@ -1,0 +1,74 @@
+"""Which model reads codes, and the pictures that it is given."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imgen.commands import translators
+from imgen.commands.options import say
+from imgen.errors import DataError
+
+if TYPE_CHECKING:
+    from imgen.translating.inputs import Item
+
+
+def split(words: Sequence[str]) -> tuple[str | None, Sequence[str]]:
+    """MODEL and INPUT: a word is a model if it is one, or could be nothing else; RUN@NAME is one, too."""
+    from imgen.train import run
+
+    model, rest = translators.split(words)
+    if model is None and rest and not Path(rest[0]).exists():
+        folder, at, _ = rest[0].rpartition("@")
+        if at and run.is_run(Path(folder)):
+            return rest[0], rest[1:]
+    return model, rest
+
+
+def gathered(words: Sequence[str], out: Path) -> list[Item]:
+    """The pictures that words mean. out: what is written lies there. Raises: `DataError` where one means nothing."""
+    from imgen.translating.inputs import gather
+
+    return gather(words, map(os.fsdecode, sys.stdin.buffer), out)
+
+
+def encodes(model: object) -> list[str]:
+    """The codes that a model reads from pictures; none where it reads none."""
+    from imgen.model import Encoder
+
+    return list(model.encodes) if isinstance(model, Encoder) else []
+
+
+class Skipped(dict[str, str]):
+    """Reasons by the names of pictures that could not be read, each of which is told when it is met."""
+
+    def __call__(self, item: Item, reason: str) -> None:
+        self[item.told] = reason
+        say(f"imgen: {item.told}: {reason}")
+
+
+def crop_option(command: Any) -> Any:
+    """The option --crop of commands that read pictures."""
+    return click.option(
+        "--crop",
+        metavar="CROP",
+        default="center",
+        show_default=True,
+        callback=_checked,
+        help="As in training: center, none (squeeze), celeba, side of a centred square, or WxH+X+Y [pixels].",
+    )(command)
+
+
+def _checked(ctx: click.Context, parameter: click.Parameter, value: str) -> str:
+    from imgen.images import check_crop
+
+    try:
+        check_crop(value)
+    except DataError as error:
+        raise click.UsageError(f"--crop: {error}") from None
+    return value

@@ -1,0 +1,1 @@
+"""Moving one code at a time: which coordinates move, between which values, and the sheets that show what changes."""
