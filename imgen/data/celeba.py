@@ -191,15 +191,20 @@ def _pool(processes: int) -> ProcessPoolExecutor:
 def _elsewhere(
     pool: ProcessPoolExecutor, files: Sequence[bytes | str], size: int
 ) -> tuple[NDArray[np.uint8], dict[int, str]]:
+    # A process that is started now inherits this: an interrupt is for the one that waits for it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        return pool.submit(_squares, files, size).result()
+        try:
+            coming = pool.submit(_squares, files, size)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return coming.result()
     except BrokenProcessPool as error:
         raise ImgenError("a process that decodes photos was killed; start again with --processes 1") from error
 
 
 def _begin() -> None:
-    """In each process: an interrupt is for the one that started it, and none outlives that one."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """In each process: none outlives the one that started it."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

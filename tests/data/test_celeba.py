@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
+import subprocess
 import zipfile
 from contextlib import contextmanager
 from io import BytesIO
@@ -19,6 +21,15 @@ from imgen.data.celeba import prepare, square
 from imgen.data.folder import images
 from imgen.errors import ImgenError
 from imgen.files import replacing
+
+ORPHANS = """
+import os, time
+from imgen.data.celeba import _pool
+if __name__ == "__main__":
+    with _pool(1) as pool:
+        print(pool.submit(os.getpid).result(), flush=True)
+        time.sleep(60)
+"""
 
 
 @pytest.fixture
@@ -129,6 +140,26 @@ def test_a_process_that_is_killed_is_one_line():
         pool.submit(os._exit, 9)
         with pytest.raises(ImgenError, match="start again with --processes 1"):
             celeba._elsewhere(pool, [b""], 32)
+
+
+def test_an_interrupt_is_for_the_one_that_waits():
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    with celeba._pool(1) as pool:
+        assert celeba._elsewhere(pool, ["cannot be read"], 32)[1] == {0: "cannot be read"}
+        assert signal.SIGINT in pool.submit(signal.pthread_sigmask, signal.SIG_BLOCK, ()).result()
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+
+
+def test_no_process_outlives_the_one_that_started_it(process):
+    running = process("-c", ORPHANS)
+    child = int(running.stdout.readline())
+    running.kill()
+    try:
+        # Both write to the same pipe: it ends when both have ended.
+        running.communicate(timeout=30)
+    except subprocess.TimeoutExpired:
+        os.kill(child, signal.SIGKILL)
+        raise
 
 
 def test_what_is_of_no_use_is_named_and_left_out(photos, tmp_path, noisy, photo, cli):
