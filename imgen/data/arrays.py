@@ -157,6 +157,8 @@ def _told(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: no such file; {_WHAT}") from None
     except IsADirectoryError:
         raise DataError(f"{path}: a folder; {_WHAT}") from None
+    except PermissionError:
+        raise DataError(f"{path}: may not be read; ask its owner, or {_WHAT}") from None
     except zipfile.BadZipFile as error:
         raise DataError(f"{path}: damaged, or no .npz file: {_line(error)}; fetch or make it again") from error
     except _BROKEN as error:
@@ -231,7 +233,9 @@ def _outline(path: Path, name: str, file: BinaryIO, size: int) -> Outline:
         raise DataError(f"{path}: '{name}' has a header that says nothing: {_line(error)}; {_WHAT}") from error
     outline = Outline(tuple(int(length) for length in shape), dtype)
     if len(shape) > 32 or any(length < 0 for length in shape) or _extent(outline) > MOST:
-        raise DataError(f"{path}: '{name}' says that it is {_of(outline)}; an array has at most {MOST:,} bytes")
+        raise DataError(
+            f"{path}: '{name}' says that it is {_of(outline)}; an array has at most 32 dimensions and {MOST:,} bytes"
+        )
     if fortran and not dtype.hasobject and len(shape) > 1:
         raise DataError(f"{path}: '{name}' is in Fortran order; write numpy.ascontiguousarray of it")
     told = size - len(start) - len(more) - length

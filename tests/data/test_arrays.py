@@ -6,6 +6,7 @@ import io
 import signal
 import struct
 import time
+import warnings
 import zipfile
 
 import numpy as np
@@ -76,6 +77,14 @@ def test_bytes_in_the_other_order_are_turned(tmp_path):
     np.save(tmp_path / "one.npy", np.array([1.5, -2], ">f4"))
     again = read(tmp_path / "one.npy")
     assert again.dtype == np.float32 and again.dtype.isnative and again.tolist() == [1.5, -2]
+
+
+def test_files_of_python_2_are_as_good(tmp_path):
+    text = "{'descr': '|u1', 'fortran_order': False, 'shape': (2L, 1L), }"
+    npz(tmp_path / "old.npz", a=header((2, 1), text=text) + b"ab")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read(tmp_path / "old.npz", "a").tolist() == [[97], [98]]
 
 
 @pytest.mark.parametrize("compress", [True, False])
@@ -175,8 +184,8 @@ def saying(*content, **more):
         (saying(header((1,), text="(" * 5000)), "says nothing"),
         (saying(header((1,), text="__import__('os')")), "says nothing"),
         (saying(header((1,), text="{'descr': 'no', 'fortran_order': False, 'shape': (1,)}")), "says nothing"),
-        (saying(header((2**40,))), "at most 68,719,476,736 bytes"),
-        (saying(header((0, 2**62))), "at most 68,719,476,736 bytes"),
+        (saying(header((2**40,))), "at most 32 dimensions and 68,719,476,736 bytes"),
+        (saying(header((0, 2**62))), "at most 32 dimensions and 68,719,476,736 bytes"),
         (saying(header((-1, -4)) + b"abcd"), "an array has at most"),
         (saying(header((1,) * 40) + b"a"), "says that it is"),
         (saying(header((4,)) + b"abc"), "4 bytes, but there are 3"),
