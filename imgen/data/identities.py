@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from annotated_types import Ge
 
+from imgen.data.array_pictures import is_array
 from imgen.data.layouts import UNDERSTOOD, Layout, group
 from imgen.data.pack import Packed, PackedPictures, is_packed
 from imgen.data.pictures import Pictures, Report
@@ -74,6 +75,8 @@ def identities(
     Raises: `DataError` where the data is missing, its layout unknown, or no identity has enough pictures.
     """
     check_crop(crop)
+    if is_array(root):
+        raise DataError(f"{root}: an array of pictures tells no identities; give a folder, a zip or a packed file")
     if is_packed(root):
         return _of_packed(Packed(root), (channels, size, size), k, min_images, max_identities, about)
     source = open_source(root, UNDERSTOOD)

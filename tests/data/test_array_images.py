@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from imgen.data.arrays import write_npy
 from imgen.data.folder import images
+from imgen.data.identities import identities
 from imgen.data.inspect import inspect
 from imgen.data.loader import Loader
 from imgen.data.pack import Packed, pack
@@ -203,6 +204,12 @@ def test_inspect_tells_what_an_array_holds(saved, tmp_path, cli):
     said = cli("data", "inspect", tmp_path / "wide.npy")
     assert said.status == 0 and "'data', uint8 from 9 to 9 (2)" in said.out and "6x4" in said.out
     assert cli("data", "inspect", tmp_path / "wide.npy", "--attrs", "Smiling").status == 2
+
+
+def test_an_array_tells_no_identities(saved):
+    for path in (saved(PIXELS), saved(imgs=PIXELS)):
+        with pytest.raises(DataError, match="an array of pictures tells no identities; give a folder"):
+            identities(root=path)
 
 
 def test_a_run_trains_from_an_array(saved, cli, here):
