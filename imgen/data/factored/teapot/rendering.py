@@ -249,15 +249,23 @@ def _gather(
     if not shape[0] or path.exists():
         return
 
-    def pictures() -> Iterator[NDArray[Any]]:
-        for block in blocks:
-            drawn = arrays.read(block.path)
-            yield (drawn / 255 if plan.floats else drawn).reshape(-1, *shape[1:])
-
     kind = np.float64 if plan.floats else np.uint8
-    members = [arrays.Member("imgs", shape, kind, pictures()), arrays.Member(name, rows.shape, rows.dtype, [rows])]
+    members = [
+        arrays.Member("imgs", shape, kind, _rows(blocks, shape[1:], plan)),
+        arrays.Member(name, rows.shape, rows.dtype, [rows]),
+    ]
     arrays.write_npz(path, members, compress=False)
     shutil.rmtree(blocks[0].path.parent)
+
+
+def _rows(blocks: list[_Block], shape: tuple[int, ...], plan: Plan) -> Iterator[NDArray[Any]]:
+    """The pictures of all blocks, as rows of this shape: pictures, or groups of them."""
+    each = int(np.prod(shape[:-3]))
+    left = np.empty((0, *shape[-3:]), np.uint8)
+    for block in blocks:
+        left = np.concatenate([left, arrays.read(block.path)])
+        whole, left = np.split(left, [len(left) // each * each])
+        yield (whole / 255 if plan.floats else whole).reshape(-1, *shape)
 
 
 def _hand_over(work: Path, out: Path) -> tuple[Path, ...]:
