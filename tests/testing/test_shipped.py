@@ -158,6 +158,7 @@ def folder(tmp_path):
 
 
 CHECKED_BESIDE = {
+    "teapots",
     "pose-pairs",
     "attributes",
     "utkface-attributes",
@@ -185,6 +186,9 @@ def test_every_data_set_keeps_its_contract(folder, packed, k):
         "solids": lambda: make("solids")(individuals=1, n_test=1, views=4, size=16),
         "toy-modes": lambda: make("toy-modes")(points=20, n_test=10, size=32),
         "drawn-attributes": lambda: make("drawn-attributes")(pictures=48, n_test=3, size=16, labels_per_value=2),
+        "drawn-sprites": lambda: drawn_sprites(size=16, scales=2, positions=4),
+        "dsprites": lambda: make("dsprites")(),
+        "cdsprites": lambda: make("cdsprites")(),
         "drawn-domains": lambda: drawn_domains(pictures=4, n_test=3, size=16),
     }
     assert set(made) | CHECKED_BESIDE == set(registered("datasets")), "a new data set joins here or in its own tests"
