@@ -58,3 +58,10 @@ def test_contrast_counts_as_the_paper_does(tmp_path):
     """Known counts at the paper's size, in millions for each picture: 8.00, 8.01 and 8.52."""
     told = run("contrast.py", cwd=tmp_path, tiny=["--batch", "2", "--steps", "1", "--side", "64"])
     assert "G 8.00 million, D 8.01 million, H 8.52 million" in told
+
+
+def test_teapots_runs(tmp_path):
+    told = run("teapots.py", cwd=tmp_path, tiny=["--images", "6", "--processes", "2"])
+    assert "6,320 triangles" in told and "files, 2 processes" in told and "seed 1" in told
+    assert all(variant in told for variant in ("A (colours)", "B (turns)", "C (lights)"))
+    assert not list(tmp_path.iterdir())
