@@ -68,6 +68,8 @@ class Latent(nn.Module):
 
     low: Tensor
     width: Tensor
+    uniform: Tensor
+    spread: Tensor
 
     def __init__(self, members: Mapping[str, Member]) -> None:
         super().__init__()
@@ -75,17 +77,14 @@ class Latent(nn.Module):
         kinds = [member.is_code for member in members.values()]
         if kinds != sorted(kinds, reverse=True):
             raise ValueError("codes stand before noise")
-        uniform = [isinstance(member, Uniform) for member in members.values() for _ in range(member.size)]
-        starts = [m.low if isinstance(m, Uniform) else m.mean for m in members.values() for _ in range(m.size)]
-        widths = [
-            m.high - m.low if isinstance(m, Uniform) else m.scale for m in members.values() for _ in range(m.size)
-        ]
+        of = [member for member in members.values() for _ in range(member.size)]  # a member for each coordinate
+        uniform = [isinstance(member, Uniform) for member in of]
         self.all_uniform = all(uniform)
-        self.register_buffer("low", torch.tensor(starts), persistent=False)
-        self.register_buffer("width", torch.tensor(widths), persistent=False)
-        self.register_buffer("uniform", torch.tensor(uniform), persistent=False)
-        spreads = [m.spread for m in members.values() for _ in range(m.size) if m.is_code]
-        self.register_buffer("spread", torch.tensor(spreads), persistent=False)
+        starts = [member.low if isinstance(member, Uniform) else member.mean for member in of]
+        widths = [member.high - member.low if isinstance(member, Uniform) else member.scale for member in of]
+        spreads = [member.spread for member in of if member.is_code]
+        for name, values in {"low": starts, "width": widths, "uniform": uniform, "spread": spreads}.items():
+            self.register_buffer(name, torch.tensor(values), persistent=False)
 
     @property
     def codes(self) -> list[str]:
@@ -116,7 +115,7 @@ class Latent(nn.Module):
         flat = torch.rand(n, self.size, device=self.low.device)
         if not self.all_uniform:
             normal = torch.randn(n, self.size, device=self.low.device)
-            flat = torch.where(self.get_buffer("uniform"), flat, normal)
+            flat = torch.where(self.uniform, flat, normal)
         return self.low + self.width * flat
 
     def surprise(self, guess: Tensor, z: Tensor) -> Tensor:
@@ -127,9 +126,8 @@ class Latent(nn.Module):
 
         Shapes: guess: (B, d_codes), z: (B, size) -> ().
         """
-        spread = self.get_buffer("spread")
-        miss = (guess.float() - z[:, : self.d_codes]) / spread
-        return (miss.square() / 2 + spread.log() + math.log(2 * math.pi) / 2).sum(dim=1).mean()
+        miss = (guess.float() - z[:, : self.d_codes]) / self.spread
+        return (miss.square() / 2 + self.spread.log() + math.log(2 * math.pi) / 2).sum(dim=1).mean()
 
     def pair(self, n: int, gap: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """n pairs of latents that share all noise and one code: (which code (n,), first (n, size), second (n, size)).
