@@ -37,8 +37,8 @@ def encode(found: Plugins, words: tuple[str, ...], **options: Any) -> int:
     """Read the codes of pictures.
 
     MODEL is a run folder or a model.safetensors; left out, it is the newest run whose model reads codes. INPUT is any
-    number of pictures, folders (with all below them), zips or quoted patterns, or - for paths on standard input, one
-    a line. Pictures are brought to the size and the colours of training.
+    number of pictures, folders (with all below them), zips or quoted patterns, .npy or .npz files of pictures, or -
+    for paths on standard input, one a line. Pictures are brought to the size and the colours of training.
 
     The table has a row for each picture: file, and a number for each code. An npz holds the arrays files, names and
     codes (float32). A picture's codes are the same whatever else is encoded; with --sampled they follow from --seed

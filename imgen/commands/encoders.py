@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -31,10 +31,27 @@ def split(words: Sequence[str]) -> tuple[str | None, Sequence[str]]:
 
 
 def gathered(words: Sequence[str], out: Path) -> list[Item]:
-    """The pictures that words mean. out: what is written lies there. Raises: `DataError` where one means nothing."""
+    """The pictures that words mean, those of arrays last. out: what is written lies there.
+
+    Raises: `DataError` where a word means nothing.
+    """
+    from imgen.data.array_pictures import is_array
     from imgen.translating.inputs import gather
 
-    return gather(words, map(os.fsdecode, sys.stdin.buffer), out)
+    arrays = [word for word in dict.fromkeys(words) if is_array(word)]
+    others = [word for word in words if word not in arrays]
+    found = gather(others, map(os.fsdecode, sys.stdin.buffer), out)
+    return [*found, *(item for word in arrays for item in _rows(word))]
+
+
+def _rows(path: str) -> Iterator[Item]:
+    """The pictures in an .npy or .npz file, such as `dsprites.npz[12]`."""
+    from imgen.data.array_pictures import ArrayPictures
+    from imgen.translating.inputs import RowItem
+
+    column = ArrayPictures(path)
+    for row in range(len(column)):
+        yield RowItem(f"{path}[{row}]", PurePosixPath(f"{Path(path).stem}[{row}].png"), column, row)
 
 
 def encodes(model: object) -> list[str]:

@@ -51,7 +51,11 @@ class _Command(click.Command):
 @click.option("--values", metavar="V,V,...", help="These values, instead of --steps and --range.")
 @click.option("--bases", metavar="N", type=click.IntRange(1, 1000), help="Latents to start from; default 1.")
 @click.option(
-    "--from", "pictures", metavar="PICTURE...", multiple=True, help="Start from pictures: files, folders, zips or -."
+    "--from",
+    "pictures",
+    metavar="PICTURE...",
+    multiple=True,
+    help="Start from pictures: files, folders, zips, arrays or -.",
 )
 @encoders.crop_option
 @click.option(
@@ -217,13 +221,15 @@ def _read(
     parts = list(encoding.read(items, config.data.image, options["crop"], skipped))
     if not parts:
         return None
-    labels = [item.name.name for some, _ in parts for item in some]
-    return views.read(model, np.concatenate([pixels for _, pixels in parts]), labels, options["seed"])
+    files = [item.told for some, _ in parts for item in some]
+    return views.read(model, np.concatenate([pixels for _, pixels in parts]), files, options["seed"])
 
 
 def _tell(
     seen: View | None, weights: Path, paths: Sequence[Path], skipped: dict[str, str], options: dict[str, Any]
 ) -> None:
+    from imgen.encoding import as_objects
+
     rows: list[dict[str, Any]] = []
     if seen:
         change = seen.change.mean(axis=0)
@@ -233,6 +239,8 @@ def _tell(
         ]
     if options["as_json"]:
         told: dict[str, Any] = {"model": str(weights), "seed": options["seed"], "rows": rows}
+        if seen and (given := seen.start.given):
+            told["pictures"] = as_objects(given.names, given.files, given.codes)
         give({**told, "paths": [str(path) for path in paths], "skipped": skipped})
         return
     if rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -25,16 +26,22 @@ _PICTURE, _AGAIN = "picture", "made again"
 
 
 @dataclass(frozen=True)
-class Start:
-    """Where traversals begin. z: latents, (bases, size); labels: names of the bases, where there are several.
+class Given:
+    """Pictures that latents are read from, (N, C, H, W), and what is read: codes (N, names). files: where they lie."""
 
-    pictures: that the latents were read from, (bases, C, H, W), and codes: what was read of each, (bases, codes).
-    """
+    files: Sequence[str]
+    pictures: NDArray[np.uint8]
+    names: Sequence[str]
+    codes: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where traversals begin. z: latents, (bases, size); labels: names of the bases, where there are several."""
 
     z: Tensor
     labels: Sequence[str]
-    pictures: NDArray[np.uint8] | None = None
-    codes: NDArray[np.float32] | None = None
+    given: Given | None = None
 
 
 @dataclass(frozen=True)
@@ -63,23 +70,22 @@ def readable(codes: Sequence[str], model: Generator) -> list[str]:
     return [code for code in codes if model.codes.get(code) == 1]
 
 
-def read(model: Generator, pictures: NDArray[np.uint8], labels: Sequence[str], seed: int) -> Start:
+def read(model: Generator, pictures: NDArray[np.uint8], files: Sequence[str], seed: int) -> Start:
     """Bases whose codes are read from pictures (N, C, H, W); others are drawn, once for all."""
     encoder = cast("Encoder", model)
-    codes = encode(encoder, pictures)
+    given = Given(files, pictures, list(encoder.encodes), encode(encoder, pictures))
     z = moving.bases(model, 1, seed).repeat(len(pictures), 1)
     places = {row.code: row.at[0] for row in moving.every(model.codes)}
-    for column, code in enumerate(encoder.encodes):
-        if code in readable([code], model):
-            z[:, places[code]] = torch.from_numpy(codes[:, column])
-    return Start(z, labels, pictures, codes)
+    for code in readable(given.names, model):
+        z[:, places[code]] = torch.from_numpy(given.codes[:, given.names.index(code)])
+    return Start(z, [PurePath(file).name for file in files], given)
 
 
 def view(model: Generator, start: Start, rows: Sequence[Row], values: Sequence[Sequence[float]]) -> View:
     """Every base with each row moved through its values."""
     z = moving.moved(start.z, rows, values)
     shown = sampling.pictures(model, z.flatten(0, 2)).unflatten(0, z.shape[:3])
-    again = sampling.pictures(model, start.z).numpy() if start.pictures is not None else None
+    again = sampling.pictures(model, start.z).numpy() if start.given else None
     return View(start, rows, values, shown.numpy(), again, moving.change(shown).numpy())
 
 
@@ -92,24 +98,30 @@ def by_base(seen: View, scale: int, plain: bool) -> Image.Image:
     for base, label in enumerate(seen.start.labels):
         cells = seen.shown[base]
         before: list[str] = []
-        if seen.start.pictures is not None and seen.again is not None:
+        if seen.start.given and seen.again is not None:
             first = np.full((len(cells), 2, *cells.shape[2:]), 255, np.uint8)
-            first[0] = seen.start.pictures[base], seen.again[base]
+            first[0] = seen.start.given.pictures[base], seen.again[base]
             cells, before = np.concatenate([first, cells], axis=1), [_PICTURE, _AGAIN]
         left = [
-            (row.name, f"change {change:.1f}" + ("" if shared else f", {end}"))
+            (row.name, _told(row, seen.start.given, base) + f"change {change:.1f}" + ("" if shared else f", {end}"))
             for row, change, end in zip(seen.rows, seen.change[base], ends, strict=True)
         ]
         blocks.append(Block(enlarged(cells, scale), left, [*before, *top], label))
     return page(blocks, plain=plain)
 
 
+def _told(row: Row, given: Given | None, base: int) -> str:
+    """What was read of a code, where it was."""
+    read = given is not None and row.code in given.names
+    return f"read {given.codes[base, given.names.index(row.code)]:.2f}, " if given and read else ""
+
+
 def by_code(seen: View, scale: int, plain: bool) -> Iterator[Image.Image]:
     """A sheet for each row, in which a row is a value and a column a base."""
     for place, (row, values) in enumerate(zip(seen.rows, seen.values, strict=True)):
         cells, before = seen.shown[:, place].swapaxes(0, 1), []
-        if seen.start.pictures is not None and seen.again is not None:
-            cells = np.concatenate([[seen.start.pictures, seen.again], cells])
+        if seen.start.given and seen.again is not None:
+            cells = np.concatenate([[seen.start.given.pictures, seen.again], cells])
             before = [(_PICTURE, ""), (_AGAIN, "")]
         left = [*before, *((value, "") for value in numbers(values))]
         yield page([Block(enlarged(cells, scale), left, seen.start.labels, row.name)], plain=plain)
@@ -119,7 +131,7 @@ def animated(seen: View, scale: int, plain: bool) -> Iterator[list[Image.Image]]
     """Frames for each row, to and fro, all bases side by side; pictures that were read stand over them."""
     for place, (row, values) in enumerate(zip(seen.rows, seen.values, strict=True)):
         order = [*range(len(values)), *range(len(values) - 2, 0, -1)]
-        frames, above = [], [] if seen.start.pictures is None else [seen.start.pictures]
+        frames, above = [], [seen.start.given.pictures] if seen.start.given else []
         for value in order:
             cells = np.stack([*above, seen.shown[:, place, value]])
             frames.append(images.sheet(enlarged(cells, scale), GAP))
@@ -130,8 +142,8 @@ def animated(seen: View, scale: int, plain: bool) -> Iterator[list[Image.Image]]
 def cells(seen: View) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     """Every picture by itself, (C, H, W), with a name that tells its base, row and value by number."""
     for base, of_base in enumerate(seen.shown):
-        if seen.start.pictures is not None and seen.again is not None:
-            yield f"base{base:03d}_picture", seen.start.pictures[base]
+        if seen.start.given and seen.again is not None:
+            yield f"base{base:03d}_picture", seen.start.given.pictures[base]
             yield f"base{base:03d}_made-again", seen.again[base]
         for row, of_row in enumerate(of_base):
             yield from ((f"base{base:03d}_row{row:03d}_value{value:03d}", each) for value, each in enumerate(of_row))

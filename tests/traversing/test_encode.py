@@ -108,6 +108,24 @@ def test_files_folders_zips_and_standard_input(cli, run, draw, here, monkeypatch
     assert [row[0] for row in table(cli("encode", run, "-").out)[1:]] == ["in/b.png", "a.png"]
 
 
+@pytest.mark.parametrize("ending", ["npy", "npz"])
+def test_the_pictures_of_an_array(ending, cli, run, draw, here):
+    draw("a.png", 255, 0)
+    shown = np.zeros((20, 16, 16), np.uint8)
+    shown[np.arange(20), :, :8] = np.arange(20, dtype=np.uint8)[:, None, None]
+    shown[:, :, 8:] = 255
+    np.savez_compressed("many.npz", imgs=shown, latents=np.zeros((20, 3)))
+    np.save("many.npy", shown)
+    said = cli("encode", run, f"many.{ending}", "a.png")
+    rows = table(said.out)[1:]
+    assert [row[0] for row in rows] == ["a.png", *(f"many.{ending}[{number}]" for number in range(20))]
+    assert [float(row[2]) for row in rows[1:]] == pytest.approx([value(level) for level in range(20)], abs=1e-6)
+    assert all(float(row[1]) == 1 for row in rows[1:])
+    np.savez("bad.npz", imgs=np.zeros(3))
+    said = cli("encode", run, "bad.npz")
+    assert said.status == 2 and len(said.lines) == 1 and said.err.startswith("imgen: bad.npz: ")
+
+
 def test_bad_pictures_are_told_and_the_good_ones_encoded(cli, run, draw, here):
     draw("in/a.png", 255, 0)
     (here / "in/b.png").write_bytes(b"no picture")
@@ -223,3 +241,24 @@ def test_what_is_no_number_is_null_in_json():
     codes = np.array([[np.nan, np.inf, 0.1]], np.float32)
     assert as_objects(["a", "b", "c"], ["x"], codes) == [{"file": "x", "a": None, "b": None, "c": 0.1}]
     assert as_csv(["a", "b", "c"], ["x"], codes) == b"file,a,b,c\nx,nan,inf,0.1\n"
+
+
+def test_names_that_are_no_text(real_cli, run, draw, here, write_plugin):
+    """Bytes of a file's name that are not UTF-8 come out as they went in."""
+    import os
+
+    name = b"\xff\xe9.png"
+    try:
+        os.rename(draw("a.png", 255, 0), name)  # noqa: PTH104 - bytes, as no text can be such a name
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 only")
+    home = {"PYTHONPATH": str(write_plugin.home)}
+    assert real_cli("encode", run, ".", "--out", "a.csv", **home).status == 0
+    assert (here / "a.csv").read_bytes() == b"file,right,left\n\xff\xe9.png,-1.0,1.0\n"
+    assert real_cli("encode", run, ".", "--out", "a.npz", **home).status == 0
+    with np.load("a.npz", allow_pickle=False) as file:
+        assert os.fsencode(str(file["files"][0])) == name
+    assert real_cli("encode", run, ".", "--out", "a.json", **home).status == 0
+    assert os.fsencode(json.loads((here / "a.json").read_text())[0]["file"]) == name
+    said = real_cli("traverse", run, "--from", ".", **home)
+    assert said.status == 0, said.err

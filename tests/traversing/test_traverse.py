@@ -182,6 +182,13 @@ class TestFrom:
         assert said.status == 1 and said.lines[0].startswith("imgen: in/b.png: not a picture in a known format")
         assert Path(said.out.strip()).is_file()
 
+    def test_json_tells_the_codes_that_were_read(self, cli, run, draw):
+        draw("in/a.png", 255, 51)
+        told = json.loads(cli("traverse", run, "--from", "in", "--json").out)
+        (picture,) = told["pictures"]
+        assert list(picture) == ["file", "right", "left"]
+        assert picture == pytest.approx({"file": "in/a.png", "right": -0.6, "left": 1})
+
     def test_where_no_picture_can_be_read_nothing_is_written(self, cli, run, here):
         (here / "b.png").write_bytes(b"no picture")
         said = cli("traverse", run, "--from", "b.png")
@@ -277,4 +284,5 @@ def test_a_generator_of_identities_moves_each_code_as_a_whole(cli, tiny):
     told = json.loads(said.out)
     assert [row["name"] for row in told["rows"]] == ["identity", "observation[0]", "observation[1]", "observation[3]"]
     assert [row["coordinates"] for row in told["rows"]] == [[0, 1, 2, 3], [4], [5], [7]]
+    assert all(row["values"] == [-1, 0, 1] for row in told["rows"])
     assert Path(told["paths"][0]).is_file() and all(row["change"] > 0 for row in told["rows"])
