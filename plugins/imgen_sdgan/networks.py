@@ -131,6 +131,7 @@ class DcganGenerator(nn.Module):
     def __init__(self, data: DataSpec, *, d_identity: Count = 50, d_observation: Count = 50, dim: Count = 64) -> None:
         super().__init__()
         self.codes = {"identity": d_identity, "observation": d_observation}
+        self.spans = dict.fromkeys(self.codes, (-1.0, 1.0))
         widths = [dim << stage for stage in reversed(range(halvings(data, smallest=4)))]
         self.dense = nn.Linear(d_identity + d_observation, 4 * 4 * widths[0])
         layers: list[nn.Module] = [_batch_norm(widths[0], running=True), nn.ReLU()]
@@ -243,6 +244,7 @@ class BeganGenerator(nn.Module):
     ) -> None:
         super().__init__()
         self.codes = {"identity": d_identity, "observation": d_observation}
+        self.spans = dict.fromkeys(self.codes, (-1.0, 1.0))
         self.decoder = BeganDecoder(data, d_identity + d_observation, hidden)
         _start(self, xavier=True)
 
