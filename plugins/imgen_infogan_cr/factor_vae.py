@@ -1,4 +1,4 @@
-"""The game of FactorVAE: an autoencoder whose codes are to be independent, and the discriminator that tells whether they are.
+"""The game of FactorVAE: an autoencoder whose codes are to be independent, and the discriminator of whether they are.
 
 Source: Kim and Mnih, Disentangling by Factorising, ICML 2018, as InfoGAN-CR's authors run it for a baseline.
 """
