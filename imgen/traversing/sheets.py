@@ -18,7 +18,7 @@ GAP = 2  # between pictures [pixels]
 _INK, _FAINT = "#24292f", "#57606a"
 _SMALLEST, _LARGEST = 11, 22  # heights of letters [pixels]
 _APART = 10  # between blocks, and around names [pixels]
-_LONGEST = 40  # characters of a name
+_LONGEST, _SHORT = 40, 6  # characters of a name, and of what is left of one
 _BEST, _MOST = 64, 4  # the side that small pictures are enlarged to, and how often at most
 
 
@@ -93,8 +93,7 @@ def _framed(block: Block, letters: int, margin: int) -> Image.Image:
     height, width = block.cells.shape[3:]
     font, small = _font(letters), _font(max(_SMALLEST - 1, letters - 3))
     head = _head(font) if block.corner or any(block.top) else 0
-    needed = margin + max(sheet.width, 0)
-    whole = Image.new(sheet.mode, (needed, sheet.height + head), "white")
+    whole = Image.new(sheet.mode, (margin + sheet.width, sheet.height + head), "white")
     whole.paste(sheet, (margin, head))
     draw = ImageDraw.Draw(whole)
     draw.text((_APART / 2, head / 2), short(block.corner), _INK, font, anchor="lm")
@@ -112,13 +111,24 @@ def _framed(block: Block, letters: int, margin: int) -> Image.Image:
 def _name_columns(
     draw: ImageDraw.ImageDraw, names: Sequence[str], font: ImageFont.FreeTypeFont, at: tuple[int, int, int]
 ) -> None:
-    """Over each column, or each second, third ..., where they are too narrow for every one."""
+    """Over each column, or each second, third ..., where they are too narrow for every one; none is cut off."""
     left, head, width = at
-    widest = max((font.getlength(short(name)) for name in names), default=0)
+    right = left + len(names) * (width + GAP) - GAP
+    lines = [_fitted(short(name), font, width - 4) for name in names]
+    widest = max((font.getlength(line) for line in lines), default=0)
     step = max(1, -(-round(widest + 4) // (width + GAP)))
     for column in range(0, len(names), step):
-        middle = left + column * (width + GAP) + width / 2
-        draw.text((middle, head / 2), short(names[column]), _FAINT, font, anchor="mm")
+        middle, half = left + column * (width + GAP) + width / 2, font.getlength(lines[column]) / 2
+        inside = min(max(middle, left + half + 1), right - half - 1)
+        draw.text((inside, head / 2), lines[column], _FAINT, font, anchor="mm")
+
+
+def _fitted(name: str, font: ImageFont.FreeTypeFont, width: int) -> str:
+    """A name that is no number, as much of its end as a column has room for."""
+    end = name
+    while len(end) > _SHORT and font.getlength(f"...{end}") > width and font.getlength(name) > width:
+        end = end[1:]
+    return name if end == name else f"...{end}"
 
 
 def _stacked(parts: Sequence[Image.Image], gap: int) -> Image.Image:

@@ -83,6 +83,15 @@ class TestNames:
         runs = np.flatnonzero(np.diff(np.flatnonzero(ink)) > 3)
         assert 3 <= len(runs) + 1 <= 10
 
+    @pytest.mark.parametrize("columns", [2, 7])
+    def test_names_of_columns_are_never_cut_off(self, columns):
+        names = [f"a very long name of a picture {place}.png" for place in range(columns)]
+        page = np.asarray(sheets.page([Block(cells(1, columns), [("code1", "")], names, "code1")]))
+        head = page[:-32]
+        start = page.shape[1] - columns * 34 + 2
+        assert head[:, start:].min() < 150
+        assert head[:, -1].min() == 255 and head[:, start - 4 : start].min() == 255
+
     def test_blocks_stand_below_one_another_and_in_line(self):
         one, two = cells(1, 2), cells(2, 2)
         blocks = [Block(one, [("a", "")], ["", ""], "a name"), Block(two, [("a longer name", ""), ("b", "")], ["", ""])]
