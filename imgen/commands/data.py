@@ -38,7 +38,7 @@ data.add_command(prepare)
 @click.argument("more", metavar="", nargs=-1)
 @as_json
 def inspect(path: Path, layout: Any, split: str, attrs: tuple[str, ...], more: tuple[str, ...], as_json: bool) -> None:
-    """Tell what is in a folder, a zip, a packed file or an array: pictures, identities, attributes, sizes, unreadable files.
+    """Tell what is in a folder, a zip, a packed file or an array: pictures, identities, attributes, unreadable files.
 
     With --attrs attributes are counted as a model would learn them: `--attrs Smiling "hair=Black_Hair|Blond_Hair"`.
     """
