@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from imgen.commands import encoders
+from imgen.commands import encoders, translators
 from imgen.commands.options import as_json, device, find_weights, give, pick_device
 from imgen.commands.progress import progress_of
 from imgen.errors import DataError, WeightsError
@@ -48,7 +48,7 @@ def encode(found: Plugins, words: tuple[str, ...], **options: Any) -> int:
     if options["seed"] is not None and not options["sampled"]:
         raise click.UsageError("--seed goes with --sampled; without it nothing is drawn")
     _check(out, options["overwrite"])
-    model, inputs = encoders.split(words)
+    model, inputs = translators.split(words)
     if not inputs:
         raise click.UsageError("give pictures to encode, as in `imgen encode MODEL FOLDER`")
     place = pick_device(options["device"])

@@ -10,24 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgen.commands import translators
 from imgen.commands.options import say
 from imgen.errors import DataError
 
 if TYPE_CHECKING:
     from imgen.translating.inputs import Item
-
-
-def split(words: Sequence[str]) -> tuple[str | None, Sequence[str]]:
-    """MODEL and INPUT: a word is a model if it is one, or could be nothing else; RUN@NAME is one, too."""
-    from imgen.train import run
-
-    model, rest = translators.split(words)
-    if model is None and rest and not Path(rest[0]).exists():
-        folder, at, _ = rest[0].rpartition("@")
-        if at and run.is_run(Path(folder)):
-            return rest[0], rest[1:]
-    return model, rest
 
 
 def gathered(words: Sequence[str], out: Path) -> list[Item]:

@@ -32,15 +32,17 @@ class Chosen:
 
 
 def split(words: Sequence[str]) -> tuple[str | None, Sequence[str]]:
-    """MODEL and INPUT: a word is a model if it is one, or could be nothing else."""
+    """MODEL and INPUT: a word is a model if it is one, or could be nothing else; RUN@NAME is one, too."""
     from imgen.train import run
 
     if not words:
         return None, ()
     path = Path(words[0])
     is_model = path.suffix == ".safetensors" or run.is_run(path) or (path / "model.safetensors").is_file()
+    folder, at, _ = words[0].rpartition("@")
+    former = at and not path.exists() and run.is_run(Path(folder))
     missing = not path.exists() and path.parts[:1] == run.ROOT.parts
-    return (words[0], words[1:]) if is_model or missing else (None, words)
+    return (words[0], words[1:]) if is_model or former or missing else (None, words)
 
 
 def choose(model: str | None, asked: Asked, found: Plugins, *, cycle: bool, chain: int) -> Chosen:

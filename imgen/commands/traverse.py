@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from imgen.commands import encoders, traversals
+from imgen.commands import encoders, translators, traversals
 from imgen.commands.options import as_json, called, device, find_weights, give, pick_device, say
 from imgen.errors import DataError, WeightsError
 
@@ -117,7 +117,7 @@ def _check(words: Sequence[str], options: dict[str, Any]) -> tuple[str | None, l
     if options["pictures"]:
         if options["bases"]:
             raise click.UsageError("--from and --bases exclude each other; every picture is a base")
-        name, rest = encoders.split(words)
+        name, rest = translators.split(words)
         return name, [*options["pictures"], *rest]
     if len(words) > 1:
         raise click.UsageError(f"there is one MODEL, and '{words[1]}' is one too many; pictures are given with --from")

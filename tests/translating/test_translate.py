@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import zipfile
 from io import BytesIO, TextIOWrapper
 
@@ -37,6 +38,16 @@ def typed(monkeypatch):
 def test_a_picture_is_translated(run, draw, opened, translate):
     shown = draw("a.png")
     assert translate(run, "a.png") == ["a.png", "sheet.png"]
+    assert (opened("out/a.png") == 255 - shown).all()
+
+
+def test_a_former_state_of_a_run_is_a_model(run, draw, opened, translate, here):
+    shown = draw("a.png")
+    kept = here / "elsewhere/checkpoints/step-00000007"
+    shutil.copytree(run, here / "elsewhere")
+    kept.mkdir(parents=True)
+    (here / "elsewhere/model.safetensors").rename(kept / "ema.safetensors")
+    assert translate("elsewhere@7", "a.png") == ["a.png", "sheet.png"]
     assert (opened("out/a.png") == 255 - shown).all()
 
 
