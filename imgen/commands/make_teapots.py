@@ -56,7 +56,8 @@ def teapots(
     200,000 of them are 2.5 GB, which training maps. OUT_FOLDER is teapots-A, -B or -C where it is left out. A command
     that was ended goes on when it is started again.
     """
-    from imgen.data.factored.teapot.rendering import Plan, cores, make
+    from imgen.data.factored.teapot.processes import cores
+    from imgen.data.factored.teapot.rendering import Plan, make
     from imgen.data.factored.teapot.scene import variant_of
 
     chosen = variant_of(variant)

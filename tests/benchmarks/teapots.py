@@ -17,7 +17,8 @@ from machine import machine, rows
 
 from imgen.data.factored.teapot.mesh import teapot
 from imgen.data.factored.teapot.picture import render
-from imgen.data.factored.teapot.rendering import Plan, cores, make
+from imgen.data.factored.teapot.processes import cores
+from imgen.data.factored.teapot.rendering import Plan, make
 from imgen.data.factored.teapot.scene import GROUP, VARIANTS, published, scenes
 
 

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import shutil
-import signal
-import threading
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +16,7 @@ import numpy as np
 from imgen import files
 from imgen.data import arrays
 from imgen.data.factored.teapot.picture import render
+from imgen.data.factored.teapot.processes import spread
 from imgen.data.factored.teapot.scene import GROUP, SIZE, VARIANTS, published, scenes
 from imgen.errors import DataError, ImgenError
 
@@ -31,9 +27,8 @@ TRAIN, METRIC = "train_data/data.npz", "metric_data/data.npz"
 """Where the published data has its files."""
 VERSION = 1
 """Of all that decides a picture's values: blocks of another one do not go together with new ones."""
-BLOCK = 250  # pictures that are drawn and kept at once
+BLOCK = 100  # pictures that are drawn and kept at once, and that Ctrl-C waits for
 _PLAN, _WHOLE = "plan.json", "whole"
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 Told = Callable[[int, int], None]
 """Is told how many pictures there are, and of how many."""
@@ -92,11 +87,6 @@ class _Block(NamedTuple):
             return arrays.contents(self.path)[arrays.ONLY] == arrays.Outline(self.shape, np.dtype(np.uint8))
         except (DataError, KeyError):
             return False
-
-
-def cores() -> int:
-    """How many processes draw at once without waiting for each other."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def kept_in(out: Path) -> Path:
@@ -199,16 +189,7 @@ def _drawn(missing: list[_Block], variant: str, processes: int) -> Generator[int
         for block in missing:
             yield _keep(variant, *block)
         return
-    # New interpreters: whatever threads and locks there are here, a copy of them would not work.
-    context = multiprocessing.get_context("spawn")
-    with _one_thread_each():
-        pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_settle)
-        try:
-            futures = [pool.submit(_keep, variant, *block) for block in missing]
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    yield from spread(_keep, ((variant, *block) for block in missing), processes)
 
 
 def _keep(variant: str, path: Path, latents: NDArray[np.float64]) -> int:
@@ -217,38 +198,12 @@ def _keep(variant: str, path: Path, latents: NDArray[np.float64]) -> int:
     return len(pictures)
 
 
-def _settle() -> None:
-    """A drawing process ends when it is told to, or when nobody is there who could."""
-    # Ctrl-C reaches every process of a terminal: the first one decides, and blocks that are begun are kept.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
-
-
 def _gather(
     path: Path, blocks: list[_Block], plan: Plan, shape: tuple[int, ...], name: str, rows: NDArray[Any]
 ) -> None:
     """One published file from its blocks, uncompressed, so that training can map it; then the blocks go."""
     if not shape[0] or path.exists():
         return
-
     kind = np.float64 if plan.floats else np.uint8
     members = [
         arrays.Member("imgs", shape, kind, _rows(blocks, shape[1:], plan)),
