@@ -31,3 +31,4 @@ bench: .venv/made
 	$(BIN)/python tests/benchmarks/translate.py
 	$(BIN)/python tests/benchmarks/editing.py
 	$(BIN)/python tests/benchmarks/contrast.py
+	$(BIN)/python tests/benchmarks/teapots.py
