@@ -14,7 +14,7 @@ from imgen.commands.options import as_json, give, say
 _PAUSE = 5  # seconds between two lines
 
 
-@click.command()
+@click.command(short_help="Render the 3D teapots into OUT_FOLDER.")
 @click.argument("out", metavar="[OUT_FOLDER]", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--variant",
