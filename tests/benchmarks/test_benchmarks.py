@@ -65,3 +65,9 @@ def test_teapots_runs(tmp_path):
     assert "6,320 triangles" in told and "files, 2 processes" in told and "seed 1" in told
     assert all(variant in told for variant in ("A (colours)", "B (turns)", "C (lights)"))
     assert not list(tmp_path.iterdir())
+
+
+def test_contrast_gain_runs(tmp_path):
+    told = run("contrast_gain.py", "--steps", "4", "--seeds", "1", "--out", "runs", cwd=tmp_path, tiny=[])
+    assert all(f"{name} {state}" in told for name in ("best", "gap") for state in ("before", "after", "without"))
+    assert (tmp_path / "runs/seed0/checkpoints/step-00000002").is_dir(), "the state before the phase is kept"
