@@ -110,7 +110,7 @@ class InfoGanCr(Algorithm):
         self.g_moves, self.watch = g_moves, watch
         self.w_cr_of = Stairs(cr_start, cr_increase, cr_every, cr_times)
         self.gap_of = Stairs(gap_start, -gap_decrease, gap_every, gap_times)
-        _check(prior, self.w_cr_of, gap_start, num_codes)
+        _check(prior, self.w_cr_of, gap_start, num_codes, watch)
         self.register_buffer("w_cr", torch.zeros(()))
         self.register_buffer("gap", torch.zeros(()))
 
@@ -214,12 +214,12 @@ def _at_rest(network: nn.Module) -> Iterator[None]:
         network.train(training)
 
 
-def _check(prior: Prior, w_cr: Stairs, gap: float, num_codes: int) -> None:
+def _check(prior: Prior, w_cr: Stairs, gap: float, num_codes: int, watch: bool) -> None:
     """Raises: `ValueError` where pairs are asked for that cannot be drawn."""
-    wanted = w_cr.start > 0 or (w_cr.rise > 0 and w_cr.every > 0 and w_cr.times > 0)
+    wanted = watch or w_cr.start > 0 or (w_cr.rise > 0 and w_cr.every > 0 and w_cr.times > 0)
     if prior == "gaussian" and wanted:
         raise ValueError(
-            "the contrastive regulariser needs prior uniform; with gaussian set cr_start and cr_times to 0"
+            "the contrastive regulariser needs prior uniform; with gaussian set cr_start and cr_times to 0, no watch"
         )
     if gap > 2:
         raise ValueError(f"gap_start is {gap:g}, but codes are in [-1, 1], so that no two are more than 2 apart")

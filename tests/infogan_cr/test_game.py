@@ -136,6 +136,7 @@ def test_no_snapshot_where_there_is_nothing_before():
     ("settings", "told"),
     [
         ({"prior": "gaussian"}, "needs prior uniform"),
+        ({"prior": "gaussian", "watch": True}, "needs prior uniform"),
         ({"gap_start": 2.1}, "no two are more than 2 apart"),
         ({"num_codes": 1}, "num_codes 2 or more"),
     ],
@@ -144,7 +145,7 @@ def test_pairs_that_cannot_be_drawn_are_refused(settings, told):
     with pytest.raises(ValueError, match=told):
         make(**settings)
     if "gap_start" not in settings:
-        make(**settings, cr_times=0)
+        make(**{**settings, "watch": False, "cr_times": 0})
 
 
 # ---- a run ----
