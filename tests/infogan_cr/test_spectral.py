@@ -50,7 +50,7 @@ def test_a_head_of_one_unit_has_length_one_at_once():
     layer = SpectralLinear(9, 1)
     nn.init.zeros_(layer.bias)
     direction = layer.weight.detach()[0] / layer.weight.detach()[0].norm()
-    assert float(layer(direction)) == pytest.approx(1, abs=1e-6)
+    assert layer(direction).item() == pytest.approx(1, abs=1e-6)
 
 
 def test_the_bias_is_not_normalised():
