@@ -6,7 +6,6 @@ import csv
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 
 from imgen import images
-from imgen.data.pictures import tell
+from imgen.data.pictures import cores, tell
 from imgen.errors import DataError
 from imgen.files import replacing, write
 from imgen.model import Encoder
@@ -41,8 +40,7 @@ def read(
 
     image: (channels, height, width) of training; crop: as in `images.fit`; skip: is told of others, and why.
     """
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with ThreadPoolExecutor(workers, "decode") as pool:
+    with ThreadPoolExecutor(cores(), "decode") as pool:
         for start in range(0, len(items), _AHEAD):
             some = items[start : start + _AHEAD]
             shown = list(pool.map(lambda item: _shown(item, image, crop), some))

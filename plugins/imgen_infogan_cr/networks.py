@@ -242,7 +242,7 @@ class CrDiscriminator(nn.Module):
             "teapots": lambda: _teapot_tower(data, dim, hidden),
             "faces": lambda: _face_tower(data, dim),
         }
-        features = 4 * (dim << halvings(data, smallest=2) - 1) if arch == "faces" else hidden
+        features = 4 * (dim << (halvings(data, smallest=2) - 1)) if arch == "faces" else hidden
         self.layers = nn.Sequential(*build[arch](), nn.Linear(features, num_codes))
         self.reset_parameters()
 

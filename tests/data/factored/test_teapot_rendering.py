@@ -262,6 +262,32 @@ def test_a_killed_command_goes_on_where_it_was(how, process, here, cli, monkeypa
     np.testing.assert_array_equal(shown[some], render(scenes(VARIANTS["turns"], train[some])))
 
 
+def test_a_second_interrupt_does_not_leave_the_command_hanging(process, here):
+    words = (
+        "data",
+        "make",
+        "teapots",
+        "out",
+        "--variant",
+        "B",
+        "--images",
+        "2000",
+        "--groups",
+        "0",
+        "--processes",
+        "2",
+    )
+    running = process("-c", QUICK, *words)
+    wait_for(lambda: len(list((here / ".out.unfinished").rglob("*.npy"))) >= 2)
+    children = _children(running.pid)
+    running.send_signal(signal.SIGINT)
+    time.sleep(0.002)  # while processes are being told to end
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=30)
+    assert running.returncode == 130, err
+    wait_for(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
+
+
 def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 

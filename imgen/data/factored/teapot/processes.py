@@ -36,7 +36,8 @@ def spread(work: Callable[..., Result], arguments: Iterable[tuple[Any, ...]], pr
             for future in as_completed(futures):
                 yield future.result()
         finally:
-            pool.shutdown(cancel_futures=True)
+            with _deaf():
+                pool.shutdown(cancel_futures=True)
 
 
 def _settle() -> None:
@@ -70,6 +71,19 @@ def _undisturbed() -> Iterator[None]:
         signal.signal(signal.SIGINT, handler or signal.SIG_DFL)
     if pressed:
         raise KeyboardInterrupt
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """A second Ctrl-C changes nothing: a pool that is left half shut would keep its processes, and us with them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler or signal.SIG_DFL)
 
 
 @contextmanager
