@@ -15,7 +15,7 @@ from imgen.algorithm import Algorithm
 from imgen.data.loader import outline as outline_of_batch
 from imgen.data.spec import Dataset, DataSpec
 from imgen.errors import ImgenError, RecipeError, WeightsError
-from imgen.metrics import Evaluation
+from imgen.metrics.records import Chosen
 from imgen.model import ModelConfig, read_model
 from imgen.plugins import Plugins
 from imgen.recipe import Draft, Part, Recipe
@@ -31,7 +31,7 @@ class Built:
     algorithm: Algorithm
     dataset: Dataset
     config: ModelConfig
-    metrics: Mapping[str, Callable[[Evaluation], Mapping[str, float]]]
+    metrics: Mapping[str, Chosen]
 
 
 def build(recipe: Recipe, plugins: Plugins) -> Built:
@@ -46,8 +46,13 @@ def build(recipe: Recipe, plugins: Plugins) -> Built:
     check_batch(
         outline_of_batch(dataset, recipe.train.batch), algorithm.expects, f"algorithm '{recipe.algorithm.name}'"
     )
-    metrics = {metric.name: _call(plugins, "metrics", metric) for metric in recipe.metrics}
+    metrics = {part.name: chosen(part, plugins) for part in recipe.metrics}
     return Built(recipe, algorithm, dataset, config_of(algorithm, recipe, dataset.spec, plugins), metrics)
+
+
+def chosen(part: Part, plugins: Plugins) -> Chosen:
+    """A metric by its name in the registry, with its settings."""
+    return Chosen(_call(plugins, "metrics", part), part.settings)
 
 
 def _in_steps(recipe: Recipe, dataset: Dataset) -> Recipe:

@@ -27,6 +27,7 @@ class TrainSettings:
         threads: threads that compute on a CPU; 0 takes the number of cores
         log_every: how often losses are read and shown [steps]
         preview_every: how often a sheet is drawn; 0 never [steps]
+        measure_every: how often the recipe's metrics are taken; 0 at the end and at milestones alone [steps]
         save_every: how often a checkpoint is written [steps]
         keep_last: newest checkpoints that are kept
         keep_every: checkpoints at multiples of this are kept for good; 0 none [steps]
@@ -47,6 +48,7 @@ class TrainSettings:
     threads: NonNegative = 0
     log_every: Count = 100
     preview_every: NonNegative = 1000
+    measure_every: NonNegative = 0
     save_every: Count = 1000
     keep_last: Count = 3
     keep_every: NonNegative = 0
@@ -60,6 +62,7 @@ MAY_CHANGE = frozenset(
         "workers",
         "log_every",
         "preview_every",
+        "measure_every",
         "save_every",
         "keep_last",
         "keep_every",

@@ -17,14 +17,14 @@ CORE = sorted((ROOT / "imgen").rglob("*.py"))
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 
 LAYERS = (
-    {"imgen", "errors", "files"},
+    {"imgen", "errors", "files", "extras"},
     {"losses", "nn", "optim", "schedules", "images", "charts", "binding", "dist", "yaml_lines", "names"},
     {"registry", "model", "data", "hookspecs"},
     {
         *("recipe", "overrides", "plugins", "algorithm", "builtin", "train_settings"),
         *("sampling", "traversing", "encoding", "translating"),
     },
-    {"train", "metrics", "build", "card"},
+    {"train", "metrics", "build", "card", "evaluating", "selecting", "sweeping"},
     {"commands", "testing"},
     {"cli"},
     {"__main__"},
@@ -33,7 +33,7 @@ LAYERS = (
 
 PUBLIC = {
     *("imgen", "losses", "nn", "data", "algorithm", "binding", "model", "optim", "schedules", "hookspecs", "errors"),
-    *("images", "charts", "files", "registry", "names", "metrics"),
+    *("images", "charts", "files", "registry", "names", "metrics", "extras"),
 }
 """The rooms that a plugin may import from."""
 

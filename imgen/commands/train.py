@@ -99,9 +99,15 @@ def _fit(recipe: Recipe, built: Built, folder: Path, where: str, stop: StopSigna
     from imgen.train import run
     from imgen.train.events import JsonLines, Listener
     from imgen.train.listeners import TensorBoard
+    from imgen.train.recording import Records
     from imgen.train.trainer import Trainer
 
-    listeners: list[Listener] = [JsonLines(folder / "events.jsonl"), Card(folder, recipe, built.config), console]
+    listeners: list[Listener] = [
+        JsonLines(folder / "events.jsonl"),
+        Records(folder, recipe.dataset.to_dict()),
+        Card(folder, recipe, built.config),
+        console,
+    ]
     if recipe.train.tensorboard:
         listeners.append(TensorBoard(folder / "tensorboard"))
     with console.decoding():

@@ -13,6 +13,7 @@ from typing import Any
 from PIL import Image
 
 from imgen import files
+from imgen.metrics.records import Record
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,12 @@ class Saved:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A metric was computed on the averaged model."""
+    """A metric was computed on the averaged model; record: all there is to keep of it."""
 
     step: int
     metric: str
     values: Mapping[str, float]
+    record: Record | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class JsonLines:
         """Append one line."""
         if isinstance(event, Started):
             self._drop_after(event.step)
-        told = {key: _plain(value) for key, value in vars(event).items() if key != "sheet"}
+        told = {key: _plain(value) for key, value in vars(event).items() if key not in ("sheet", "record")}
         line = {"event": type(event).__name__.lower(), "time": datetime.now(UTC).isoformat(timespec="seconds"), **told}
         with self.path.open("a", encoding="utf8") as file:
             file.write(json.dumps(line) + "\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -18,18 +18,19 @@ from imgen.data.loader import Loader
 from imgen.data.spec import Dataset, fetch
 from imgen.errors import DataError, Diverged, WeightsError
 from imgen.metrics import Evaluation
+from imgen.metrics.records import Chosen
 from imgen.model import ModelConfig, write_model
-from imgen.train import checkpoint
+from imgen.train import checkpoint, measuring
 from imgen.train.ema import Averaged
-from imgen.train.events import Evaluated, Event, Finished, Listener, Logged, Previewed, Saved, Started, Unmeasured
+from imgen.train.events import Event, Finished, Listener, Logged, Previewed, Saved, Started
 from imgen.train.meters import Meters
+from imgen.train.noise import mix, seed_noise
 from imgen.train.play import House, restart, take_seats
 from imgen.train.shipping import shipping
 from imgen.train.signals import StopSignals
 from imgen.train_settings import TrainSettings
 
-Metric = Callable[[Evaluation], Mapping[str, float]]
-Metrics = Mapping[str, Metric]
+Metrics = Mapping[str, Chosen]
 
 
 class Trainer:
@@ -101,7 +102,12 @@ class Trainer:
         if settings.preview_every and self._due(settings.preview_every):
             self._preview()
         stopping = self._asked_to_stop(stop)
-        if stopping or self._due(settings.save_every) or self.step in self.milestones:
+        milestone = self.step in self.milestones
+        beat = settings.measure_every and self.step % settings.measure_every == 0
+        # Before the state is saved: what comes after that is not done again. Who is asked to stop has no time for it.
+        if (milestone or beat) and self.step < settings.steps and not stopping:
+            self._measure()
+        if stopping or self._due(settings.save_every) or milestone:
             self._save()
         if stopping:
             self.loader.close()
@@ -233,25 +239,21 @@ class Trainer:
     def _finish(self, seconds: float) -> None:
         """Metrics first and the weights file last: its presence says that the run is complete."""
         if dist.rank() == 0:
-            for name, metric in self.metrics.items():
-                seed_noise(mix(self.settings.seed, -3, 0), self.device)
-                with self._shipping() as model:
-                    evaluation = Evaluation(
-                        model=model, dataset=self.dataset, device=self.device, seed=self.settings.seed
-                    )
-                    self._tell(self._measured(name, metric, evaluation))
+            self._measure()
             path = self.run / "model.safetensors"
             with self._shipping() as model:
                 write_model(path, self._config(), model.state_dict())
             self._tell(Finished(self.step, path, seconds))
         self.loader.close()
 
-    def _measured(self, name: str, metric: Metric, evaluation: Evaluation) -> Event:
-        """What a metric says. One that does not fit must not cost the weights of a whole run."""
-        try:
-            return Evaluated(self.step, name, metric(evaluation))
-        except DataError as error:
-            return Unmeasured(self.step, name, str(error))
+    def _measure(self) -> None:
+        """The recipe's metrics of the model as it would ship now."""
+        if dist.rank() != 0 or not self.metrics:
+            return
+        with self._shipping() as model:
+            evaluation = Evaluation(model=model, dataset=self.dataset, device=self.device, seed=self.settings.seed)
+            for event in measuring.take(self.metrics, evaluation, self.step, device_name(self.device)):
+                self._tell(event)
 
     def _shipping(self) -> AbstractContextManager[nn.Module]:
         return shipping(self.algorithm, self.averaged, lambda step: _as_floats(self.loader.peek(step)))
@@ -263,19 +265,6 @@ class Trainer:
 
 def _as_floats(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: images.to_float(each) if each.dtype == torch.uint8 else each for name, each in batch.items()}
-
-
-def mix(seed: int, rank: int, step: int) -> int:
-    """One seed for (seed, rank, step), so that noise is a function of the position and resuming is exact."""
-    words = np.random.SeedSequence([seed, rank & 0xFFFFFFFF, step]).generate_state(2)
-    return int(words[0]) << 31 | int(words[1]) >> 1
-
-
-def seed_noise(seed: int, device: torch.device) -> None:
-    """Seed the generators that a turn draws from; `torch.manual_seed` would also note a stack trace each time."""
-    torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        torch.cuda.manual_seed(seed)
 
 
 def set_up(settings: TrainSettings, device: torch.device) -> None:

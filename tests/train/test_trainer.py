@@ -12,12 +12,13 @@ import torch
 
 from imgen import images
 from imgen.errors import DataError, Diverged, RecipeError, WeightsError
+from imgen.metrics.records import Chosen
 from imgen.model import read_model
 from imgen.train import checkpoint, run
 from imgen.train.events import Evaluated, Finished, Logged, Previewed, Saved, Started, Unmeasured
+from imgen.train.noise import mix
 from imgen.train.shapes import check_batch
 from imgen.train.signals import Stopped, StopSignals
-from imgen.train.trainer import mix
 
 
 def state(trainer) -> dict[str, torch.Tensor]:
@@ -219,11 +220,14 @@ def test_what_ships_is_the_averaged_model_with_its_config(trainer, config):
 def test_metrics_see_the_averaged_model(trainer, heard):
     made = trainer(listeners=[heard])
     made.metrics = {
-        "mine": lambda evaluation: {
-            "weight": evaluation.model.net[0].weight.sum().item(),
-            "training": evaluation.model.training,
-            "pictures": len(evaluation.dataset.columns["images"]),
-        }
+        "mine": Chosen(
+            lambda evaluation: {
+                "weight": evaluation.model.net[0].weight.sum().item(),
+                "training": evaluation.model.training,
+                "pictures": len(evaluation.dataset.columns["images"]),
+            },
+            {},
+        )
     }
     made.fit(StopSignals())
     (event,) = heard.of(Evaluated)
@@ -308,7 +312,7 @@ def test_a_metric_that_does_not_fit_costs_no_weights(trainer, heard):
         raise DataError("depth: needs pictures with a depth")
 
     made = trainer(listeners=[heard])
-    made.metrics = {"depth": unfit, "width": lambda evaluation: {"pixels": 4.0}}
+    made.metrics = {"depth": Chosen(unfit, {}), "width": Chosen(lambda evaluation: {"pixels": 4.0}, {})}
     fit(made)
     assert [event for event in heard if isinstance(event, Unmeasured)] == [
         Unmeasured(8, "depth", "depth: needs pictures with a depth")
