@@ -1,0 +1,124 @@
+"""What the scores of this paper are taken on: the groups, the draws and the pictures that its metrics have in common.
+
+Source: InfoGAN-CR's authors' code: 500 groups of 100 pictures on dSprites, 300 of 100 on teapots of three factors,
+500 of 100 on those of five, 200 of 25 on CdSprites; a tenth of the data set for all else; codes of a FactorVAE are
+draws from its posterior.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from imgen.errors import DataError
+from imgen.metrics.disentanglement.representation import Groups, Representation, Rows, representation_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from imgen.metrics import Evaluation
+
+Part = TypeVar("Part", Groups, Rows)
+
+_KEY = "infogan-cr"
+_GROUPS, _ANYWHERE, _ROWS, _PICTURES = 21, 22, 23, 24  # streams of the evaluation's seed
+_PER_FACTOR = 100  # groups
+_GROUP_SIZE = 100
+_GROUP_SIZE_OF_TWO_FACTORS = 25
+
+
+@dataclass(frozen=True)
+class MetricData:
+    """Codes that the paper's metrics share; each part is encoded when the first of them asks for it.
+
+    Every part follows from the evaluation's seed and its own sizes alone, whatever else is asked for.
+    """
+
+    evaluation: Evaluation
+    representation: Representation
+    group_count: int
+    group_size: int
+    row_count: int
+    anywhere_count: int
+
+    @property
+    def groups(self) -> Groups:
+        """Things that share the value of one factor: of the first factor, the second, and so on in turn."""
+        count, size = self.group_count, self.group_size
+        return self.evaluation.once(
+            (_KEY, "groups", count, size),
+            lambda: _whole(self.representation.groups(count, size, self._rng(_GROUPS))),
+        )
+
+    @property
+    def rows(self) -> Rows:
+        """Draws of all factors, with replacement where the data set draws them: values, places and codes."""
+        count = self.row_count
+        return self.evaluation.once(
+            (_KEY, "rows", count), lambda: _whole(self.representation.rows(count, self._rng(_ROWS)))
+        )
+
+    @property
+    def anywhere(self) -> NDArray[np.float32]:
+        """Codes of different things, (anywhere_count, D), by which the spread of a group is scaled."""
+        return self._different(self.anywhere_count, _ANYWHERE)
+
+    def pictures(self, most: int) -> NDArray[np.float32]:
+        """Codes of `most` different things, or of all where there are fewer; other ones than `anywhere`."""
+        return self._different(min(most, self.representation.things), _PICTURES)
+
+    @property
+    def factor_names(self) -> Sequence[str]:
+        """In order."""
+        return [factor.name for factor in self.representation.factors]
+
+    @property
+    def kinds(self) -> Sequence[bool]:
+        """Of each factor, whether its values are kinds, which no line leads along."""
+        return [not factor.ordered for factor in self.representation.factors]
+
+    def _different(self, count: int, stream: int) -> NDArray[np.float32]:
+        return self.evaluation.once(
+            (_KEY, "different", stream, count),
+            lambda: _finite(self.representation.anywhere(count, self._rng(stream))),
+        )
+
+    def _rng(self, stream: int) -> np.random.Generator:
+        return np.random.default_rng([self.evaluation.seed, stream])
+
+
+def metric_data(evaluation: Evaluation, *, groups: int = 0, group_size: int = 0, rows: int = 0) -> MetricData:
+    """What a metric of this paper is taken on; the same for all that ask with the same sizes.
+
+    groups, group_size: 0 is the paper's: 100 groups for each factor, of 100 things, or of 25 where there are but two
+    factors.
+    rows: of `rows` and of `anywhere`; 0 is the paper's, a tenth of the data set.
+    Raises: `DataError` where the model reads no codes, or nothing is known of the data's factors.
+    """
+    codes = evaluation.once((_KEY, "representation"), lambda: representation_of(evaluation, sampled=True))
+    factors = len(codes.factors)
+    all_groups = _PER_FACTOR * factors
+    size = _GROUP_SIZE if factors > 2 else _GROUP_SIZE_OF_TWO_FACTORS
+    all_rows = all_anywhere = max(2, codes.things // 10)
+    return MetricData(
+        evaluation, codes, groups or all_groups, group_size or size, rows or all_rows, rows or all_anywhere
+    )
+
+
+def _whole(part: Part) -> Part:
+    _finite(part.codes)
+    return part
+
+
+def _finite(codes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Raises `DataError` where some are no numbers, as of a model whose training went astray."""
+    wrong = ~np.isfinite(codes).reshape(-1, codes.shape[-1]).all(axis=0)
+    if wrong.any():
+        raise DataError(
+            f"code {int(wrong.argmax()) + 1} of {codes.shape[-1]} is not finite everywhere; check the model"
+        )
+    return codes
