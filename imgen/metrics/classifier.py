@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -14,15 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from imgen import __version__
 from imgen.data.labels import UNKNOWN
 from imgen.data.loader import Loader
 from imgen.data.spec import Attribute, DataSpec, fetch
-from imgen.errors import DataError, WeightsError
+from imgen.errors import DataError
 from imgen.images import to_float
 from imgen.metrics.attribute_network import AttributeClassifier
 from imgen.metrics.translation import rows_of
-from imgen.model import ModelConfig, write_model
+from imgen.metrics.weights import kept_with, read_weights, write_weights
 
 if TYPE_CHECKING:
     from imgen.metrics import Evaluation
@@ -79,10 +77,6 @@ class _Truth:
     columns: Mapping[str, Any]
 
 
-# By the id of a data set, which need not be hashable: a reference that ends with it, and its judges.
-_kept: dict[int, tuple[weakref.ref[Any], dict[Any, Judge]]] = {}
-
-
 def judge_of(evaluation: Evaluation, settings: JudgeSettings) -> Judge:
     """The judge for an evaluation; a classifier is trained once for all evaluations with equal settings in a process.
 
@@ -97,14 +91,15 @@ def judge_of(evaluation: Evaluation, settings: JudgeSettings) -> Judge:
         raise DataError("this data set cannot read attributes from pictures; set judge to classifier")
     if oracle is not None and settings.judge != "classifier":
         return _judged("oracle", oracle, dataset)
-    judges = _judges(dataset)
-    key = (settings, evaluation.seed, str(evaluation.device))
+    judges = kept_with(dataset)
+    key = (NAME, settings, evaluation.seed, str(evaluation.device))
     if key not in judges:
         model = _classifier(evaluation, settings)
 
         # Not the evaluation itself: a judge that held the data set would never end, and it neither.
         judges[key] = _judged("classifier", partial(predictions, model, device=evaluation.device), dataset)
-    return judges[key]
+    judge: Judge = judges[key]
+    return judge
 
 
 def predictions(model: Any, images: Tensor, device: torch.device) -> Tensor:
@@ -238,17 +233,8 @@ def _classifier(evaluation: Evaluation, settings: JudgeSettings) -> AttributeCla
     model = train_classifier(evaluation.dataset, settings, evaluation.seed, evaluation.device)
     if path:
         origin = {"steps": settings.steps, "batch": settings.batch, "rate": settings.rate, "seed": evaluation.seed}
-        config = ModelConfig(
-            name=NAME,
-            settings={"width": settings.width},
-            data=evaluation.dataset.spec,
-            plugin=f"imgen (imgen {__version__})",
-            origin={"mirrored": settings.mirrored, **origin, "imgen": __version__},
-        )
-        try:
-            write_model(path, config, model.state_dict())
-        except OSError as error:
-            raise DataError(f"{path}: the classifier cannot be written: {error.strerror}") from error
+        origin = {"mirrored": settings.mirrored, **origin}
+        write_weights(path, model, NAME, {"width": settings.width}, evaluation.dataset.spec, origin)
     return model
 
 
@@ -257,14 +243,7 @@ def read_classifier(path: Path, spec: DataSpec, device: torch.device | str) -> A
 
     Raises: `DataError` where it is none, or one of other attributes or sizes than those of `spec`.
     """
-    from imgen.build import load_model
-    from imgen.plugins import installed
-
-    try:
-        model, config = load_model(path, installed(), str(device))
-    except WeightsError as error:
-        # A measurement that cannot be made must not cost a run its weights.
-        raise DataError(str(error)) from error
+    model, config = read_weights(path, device)
     if not isinstance(model, AttributeClassifier):
         raise DataError(f"{path}: holds the model '{config.name}'; a classifier is a file of the model '{NAME}'")
     if config.data.attributes != spec.attributes or config.data.image != spec.image:
@@ -275,11 +254,3 @@ def read_classifier(path: Path, spec: DataSpec, device: torch.device | str) -> A
 def _judged(kind: Kind, read: Callable[[Tensor], Tensor], dataset: Any) -> Judge:
     accuracy, recall = scores(read, dataset)
     return Judge(kind=kind, read=read, accuracy=accuracy, recall=recall)
-
-
-def _judges(dataset: Any) -> dict[Any, Judge]:
-    """The judges of a data set so far; they go with it."""
-    place = id(dataset)
-    if place not in _kept or _kept[place][0]() is not dataset:
-        _kept[place] = weakref.ref(dataset, lambda _: _kept.pop(place, None)), {}
-    return _kept[place][1]

@@ -18,6 +18,7 @@ from imgen.metrics import classifier
 from imgen.metrics.attribute_network import AttributeClassifier
 from imgen.metrics.classifier import JudgeSettings, judge_of, predictions, read_classifier, scores, train_classifier
 from imgen.metrics.editing import edit_accuracy
+from imgen.metrics.weights import _kept
 from imgen.model import ModelConfig, read_config, write_model
 
 QUICK = JudgeSettings(steps=3, batch=8, width=2)
@@ -193,11 +194,11 @@ def test_one_judge_serves_all_metrics_and_goes_with_the_data(plain):
     assert judge_of(plain.evaluation("a model", plain.labelled(oracle=False)), QUICK) is not one
     assert set(one.accuracy) == {"shade", "Smiling", "tint"}
     ended, place = weakref.ref(data), id(data)
-    assert place in classifier._kept
+    assert place in _kept
     del data
     gc.collect()
     assert ended() is None
-    assert place not in classifier._kept
+    assert place not in _kept
     assert one.read(torch.zeros(2, 3, 8, 8)).shape == (2, 3)
 
 
