@@ -8,18 +8,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import torch
 from annotated_types import Ge, Le
 
+from imgen.data.people import People, are_among
 from imgen.data.spec import DataSpec
 from imgen.data.tuples import Tuples
 from imgen.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -69,11 +70,26 @@ class Factors:
 class Shapes:
     """A drawn data set; `shapes` makes it."""
 
-    def __init__(self, factors: Factors, identity: NDArray[np.int64], size: int, k: int) -> None:
-        """identity: (N,) who each picture shows; `factors`: what it shows, known because it was drawn."""
+    def __init__(
+        self,
+        factors: Factors,
+        identity: NDArray[np.int64],
+        size: int,
+        k: int,
+        names: Sequence[str] = (),
+        people: People = "all",
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        """identity: (N,) who each picture shows; `factors`: what it shows, known because it was drawn.
+
+        names: of the identities; left out, their numbers. people: which of those that `settings` of `shapes` draw.
+        """
+        self.identity_names = list(names) or [str(number) for number in range(int(identity.max()) + 1)]
+        self.settings = settings or {}
         self.spec = DataSpec(
             image=(3, size, size),
             group=k,
+            people=people,
             about=f"drawn by imgen: {int(identity.max()) + 1:,} identities (shape, hue, pattern) "
             f"in {len(identity):,} pictures; free of any rights, and nobody's face",
         )
@@ -81,6 +97,10 @@ class Shapes:
         self.factors = factors
         self.columns: Mapping[str, Tensor] = {"images": render(factors, size)}
         self._tuples = Tuples(identity, k)
+
+    def among(self, people: People) -> Shapes:
+        """The same settings with these people. Raises: `DataError` where there are none of them."""
+        return shapes(**self.settings, people=people)
 
     def draw(self, n: int, rng: np.random.Generator) -> Mapping[str, NDArray[np.int64]]:
         """Rows of n tuples of distinct pictures of one identity: (n, group), or (n,) where the group is 1."""
@@ -95,6 +115,7 @@ def shapes(
     size: Annotated[int, Ge(8), Le(1024)] = 32,
     k: Annotated[int, Ge(1)] = 2,
     seed: Annotated[int, Ge(0)] = 0,
+    people: People = "all",
 ) -> Shapes:
     """Identities drawn by imgen: a shape, a hue and a pattern, each seen in many positions and before many grounds.
 
@@ -106,13 +127,23 @@ def shapes(
         size: width and height of a picture [pixels]
         k: distinct pictures of one identity in one item [pictures]
         seed: the seed of all that is drawn
+        people: all, or those of one part, by a hash of seed and number: train (half of them), embedding (30 %),
+            validation or test (10 % each)
 
-    Raises: `DataError` where k is more than `photos`.
+    Raises: `DataError` where k is more than `photos`, or nobody is in the part.
     """
     if k > photos:
         raise DataError(f"shapes: k={k} different pictures of one identity need photos={k} or more, not {photos}")
+    settings = {"identities": identities, "photos": photos, "size": size, "k": k, "seed": seed}
+    names = np.array([f"drawn-{seed}-{number}" for number in range(identities)])
+    here = are_among(names, people)
+    if not here.any():
+        raise DataError(f"shapes: none of {identities} identities is among the people '{people}'; draw more")
     factors = draw_factors(identities, photos, seed)
-    return Shapes(factors, np.repeat(np.arange(identities, dtype=np.int64), photos), size, k)
+    if not here.all():
+        factors = factors[torch.from_numpy(np.repeat(here, photos))]
+    identity = np.repeat(np.arange(here.sum(), dtype=np.int64), photos)
+    return Shapes(factors, identity, size, k, names[here].tolist(), people, settings)
 
 
 def draw_factors(identities: int, photos: int, seed: int) -> Factors:

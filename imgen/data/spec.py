@@ -46,6 +46,7 @@ class DataSpec:
     vector: numbers in one item, where items are vectors, (B, vector), and no pictures.
     attributes: of the columns of "attributes", in order, where pictures are labelled.
     factors: of variation, in order, where they are known.
+    people: which of them are shown, where pictures are of people: a part of `imgen.data.people`; '' where not told.
     about: what data this is, on what terms, and whose faces; for the model card.
     """
 
@@ -55,6 +56,7 @@ class DataSpec:
     factors: tuple[Factor, ...] = ()
     domains: tuple[str, ...] = ()
     vector: int = 0
+    people: str = ""
     about: str = ""
 
     @property
@@ -82,6 +84,7 @@ class DataSpec:
             ),
             domains=tuple(str(name) for name in told.get("domains", ())),
             vector=int(told.get("vector", 0)),
+            people=str(told.get("people", "")),
             about=str(told.get("about", "")),
         )
 
