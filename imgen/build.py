@@ -39,7 +39,7 @@ def build(recipe: Recipe, plugins: Plugins) -> Built:
 
     Raises: `RecipeError` or `DataError` where they do not go together.
     """
-    dataset: Dataset = _call(plugins, "datasets", recipe.dataset)
+    dataset = dataset_from(recipe.dataset, plugins)
     recipe = _in_steps(recipe, dataset)
     torch.manual_seed(recipe.train.seed)
     algorithm: Algorithm = _call(plugins, "algorithms", recipe.algorithm, dataset.spec)
@@ -70,7 +70,15 @@ def dataset_of(run: Path, plugins: Plugins) -> Dataset:
 
     Raises: `RecipeError` or `DataError` where the recipe or its data can no longer be read.
     """
-    dataset: Dataset = _call(plugins, "datasets", Draft.read(run / "recipe.yaml", plugins).check().dataset)
+    return dataset_from(Draft.read(run / "recipe.yaml", plugins).check().dataset, plugins)
+
+
+def dataset_from(part: Part, plugins: Plugins) -> Dataset:
+    """A data set by its name in the registry, with all of its settings.
+
+    Raises: `RecipeError` or `DataError` where its data cannot be read.
+    """
+    dataset: Dataset = _call(plugins, "datasets", part)
     return dataset
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,11 +52,12 @@ class Card:
     def __init__(self, folder: Path, recipe: Recipe, config: ModelConfig) -> None:
         """folder: the run's."""
         self.folder, self.recipe, self.config = folder, recipe, config
-        self._device, self._metrics, self._preview = "", "", ""
+        self._device, self._preview = "", ""
+        self._metrics: dict[str, Mapping[str, float]] = {}
 
     def __call__(self, event: Event) -> None:
         """Note what the card will say, and write it in the end."""
-        from imgen.train.events import Evaluated, Finished, Previewed, Started
+        from imgen.train.events import Evaluated, Finished, Previewed, Started, Unmeasured
 
         match event:
             case Started():
@@ -63,8 +65,10 @@ class Card:
             case Previewed():
                 self._preview = f"previews/{event.path.name}"
             case Evaluated():
-                rows = "".join(f"| {event.metric} | {name} | {value:.4f} |\n" for name, value in event.values.items())
-                self._metrics += rows
+                # Of those taken on the way, too: the last one stays.
+                self._metrics[event.metric] = event.values
+            case Unmeasured():
+                self._metrics.pop(event.metric, None)
             case Finished():
                 files.write(self.folder / "README.md", self.text(event.step))
             case _:
@@ -77,6 +81,11 @@ class Card:
         preview = self._preview or (f"previews/{previews[-1]}" if previews else "")
         items = f"{train.batch} items" + (f" of {self.config.data.group}" if self.config.data.group > 1 else "")
         items += " of each domain" if self.config.data.domains else ""
+        rows = "".join(
+            f"| {metric} | {name} | {value:.4f} |\n"
+            for metric, values in self._metrics.items()
+            for name, value in values.items()
+        )
         head = "## Metrics\n| metric | value of | |\n| --- | --- | --- |\n"
         text = _TEXT.format(
             algorithm=self.recipe.algorithm.name,
@@ -86,7 +95,7 @@ class Card:
             use=self._use(),
             about=self.config.data.about or "Not described by its data set.",
             training=f"{step:,} steps of {items}, seed {train.seed}, on {self._device}.",
-            metrics=f"{head}{self._metrics}\n" if self._metrics else "",
+            metrics=f"{head}{rows}\n" if rows else "",
             recipe=self.recipe.to_yaml(),
         )
         return text if preview else "\n".join(line for line in text.splitlines() if not line.startswith("![")) + "\n"

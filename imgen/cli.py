@@ -19,6 +19,8 @@ _COMMANDS = {
     "traverse": "imgen.commands.traverse:traverse",
     "encode": "imgen.commands.encode:encode",
     "translate": "imgen.commands.translate:translate",
+    "evaluate": "imgen.commands.evaluate:evaluate",
+    "runs": "imgen.commands.runs:runs",
     "data": "imgen.commands.data:data",
     "info": "imgen.commands.show:info",
     "plugins": "imgen.commands.show:plugins",

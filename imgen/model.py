@@ -174,6 +174,14 @@ def read_model(path: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
     return config, tensors
 
 
+def digest_of(path: Path) -> str:
+    """The sum in a weights file's header, over its configuration and its tensors; nothing where it has none.
+
+    Raises: `WeightsError` where it is not a weights file of ours.
+    """
+    return str(_told(path).get("sha256", ""))
+
+
 def _told(path: Path) -> dict[str, Any]:
     """What a weights file tells of itself: its configuration and the sum over all."""
     from safetensors import SafetensorError, safe_open

@@ -57,7 +57,7 @@ class Recipe:
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """What a changed recipe changes, a line a setting: `train.batch: 16 -> 32`."""
-    before, after = _flat(old), _flat(new)
+    before, after = flat(old), flat(new)
     keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
     return [f"{key}: {before.get(key, 'absent')} -> {after.get(key, 'absent')}" for key in keys]
 
@@ -259,6 +259,18 @@ class Draft:
         self.problems.append(f"{place or self.document.where(path)}: {text}")
 
 
+def part_of(kind: str, name: str, settings: Mapping[str, Any], plugins: Plugins) -> Part:
+    """A registered thing with all of its settings.
+
+    Raises: `RecipeError` with all that is wrong, a line each.
+    """
+    entry = plugins.registry(kind).get(name)
+    plain, problems = binding.check(entry.load(), settings, plugins.build)
+    if problems:
+        raise RecipeError("\n".join(f"{singular(kind)} '{entry.name}': {problem.text}" for problem in problems))
+    return Part(entry.name, plain)
+
+
 def load(reference: str, overrides: Sequence[Override], plugins: Plugins) -> Recipe:
     """Find, read, override and check a recipe.
 
@@ -269,11 +281,12 @@ def load(reference: str, overrides: Sequence[Override], plugins: Plugins) -> Rec
     return draft.check()
 
 
-def _flat(content: Any, prefix: str = "") -> dict[str, Any]:
+def flat(content: Any, prefix: str = "") -> dict[str, Any]:
+    """Plain values by dotted keys: `train.steps`, `metrics[0].name`."""
     if isinstance(content, dict):
         items = [(f"{prefix}.{key}" if prefix else str(key), value) for key, value in content.items()]
     elif isinstance(content, list) and content and isinstance(content[0], dict):
         items = [(f"{prefix}[{place}]", value) for place, value in enumerate(content)]
     else:
         return {prefix: content}
-    return {key: value for name, inner in items for key, value in _flat(inner, name).items()}
+    return {key: value for name, inner in items for key, value in flat(inner, name).items()}

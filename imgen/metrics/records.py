@@ -109,13 +109,18 @@ class Record:
 
 
 def append(run: Path, record: Record) -> None:
-    """Add a line to a run's records; a line that a kill cut off before is ended first."""
-    path = run / NAME
+    """Add a line to a run's records."""
+    append_to(run / NAME, record)
+
+
+def append_to(path: Path, record: Record) -> None:
+    """Add a line to a file of records, made if need be; a line that a kill cut off before is ended first."""
     line = json.dumps(record.to_json(), allow_nan=False) + "\n"
     if path.exists() and path.stat().st_size:
         with path.open("rb") as file:
             file.seek(-1, os.SEEK_END)
             line = line if file.read(1) == b"\n" else "\n" + line
+    path.parent.mkdir(parents=True, exist_ok=True)
     # One write of one line, so that two commands at once do not mix theirs.
     with path.open("ab", buffering=0) as file:
         file.write(line.encode("utf8"))

@@ -102,7 +102,7 @@ def open_for(recipe: Recipe, out: Path | None, fresh: bool) -> Path:
         return _create(out, recipe)
     if not fresh:
         for path in newest_first():
-            if _written(path) == recipe.to_dict() and not is_complete(path) and not _is_busy(path):
+            if _written(path) == recipe.to_dict() and not is_complete(path) and not is_busy(path):
                 return path
     number = 1 + max((_number(path) for path in ROOT.glob(f"{recipe.title}-*")), default=0)
     while (ROOT / f"{recipe.title}-{number:04d}").exists():
@@ -147,7 +147,8 @@ def held(path: Path) -> Iterator[None]:
         yield
 
 
-def _is_busy(path: Path) -> bool:
+def is_busy(path: Path) -> bool:
+    """Whether a process is training this run."""
     try:
         with held(path):
             return False

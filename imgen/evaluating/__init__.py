@@ -1,0 +1,1 @@
+"""Measuring what is trained already, and comparing what was measured."""
