@@ -45,6 +45,12 @@ def register_metrics(register: Register) -> None:
     """Measurements that no paper owns."""
     register("imgen.metrics.correlation:factor_correlation", name="factor-correlation")
     register("imgen.metrics.identity:drawn_identity", name="drawn-identity")
+    register("imgen.metrics.disentanglement.fitted_scores:sap_disentanglement_lib", name="sap-disentanglement-lib")
+    register(
+        "imgen.metrics.disentanglement.fitted_scores:explicitness_disentanglement_lib",
+        name="explicitness-disentanglement-lib",
+    )
+    register("imgen.metrics.disentanglement.fitted_scores:dci_disentanglement_lib", name="dci-disentanglement-lib")
     register("imgen.metrics.editing:edit_accuracy", name="edit-accuracy")
     register("imgen.metrics.edit_likeness:edit_reconstruction", name="edit-reconstruction")
     register("imgen.metrics.edit_likeness:edit_identity", name="edit-identity")
