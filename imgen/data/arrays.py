@@ -46,6 +46,8 @@ class Outline:
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    columns: bool = False
+    """Whether values stand column by column, in Fortran order: such an array is read whole or not at all."""
 
     @property
     def readable(self) -> bool:
@@ -99,7 +101,8 @@ def read(path: str | Path, name: str = ONLY) -> NDArray[Any]:
         (array[()],) = blocks(path, name, 1)
         return array
     done = 0
-    for block in blocks(path, name, max(1, _PIECE * 16 * max(1, outline.shape[0]) // max(1, outline.nbytes))):
+    rows = max(1, _PIECE * 16 * max(1, outline.shape[0]) // max(1, outline.nbytes))
+    for block in blocks(path, name, max(1, outline.shape[0]) if outline.columns else rows):
         array[done : done + len(block)] = block
         done += len(block)
     return array
@@ -231,13 +234,12 @@ def _outline(path: Path, name: str, file: BinaryIO, size: int) -> Outline:
             shape, fortran, dtype = parse(BytesIO(header), max_header_size=_HEADER)
     except Exception as error:  # whatever Python's parser makes of it
         raise DataError(f"{path}: '{name}' has a header that says nothing: {_line(error)}; {_WHAT}") from error
-    outline = Outline(tuple(int(length) for length in shape), dtype)
+    columns = bool(fortran) and not dtype.hasobject and len(shape) > 1
+    outline = Outline(tuple(int(length) for length in shape), dtype, columns)
     if len(shape) > 32 or any(length < 0 for length in shape) or _extent(outline) > MOST:
         raise DataError(
             f"{path}: '{name}' says that it is {_of(outline)}; an array has at most 32 dimensions and {MOST:,} bytes"
         )
-    if fortran and not dtype.hasobject and len(shape) > 1:
-        raise DataError(f"{path}: '{name}' is in Fortran order; write numpy.ascontiguousarray of it")
     told = size - len(start) - len(more) - length
     if not dtype.hasobject and told != outline.nbytes:
         raise DataError(
@@ -263,6 +265,13 @@ def _rows(path: Path, name: str, file: BinaryIO, size: int, rows: int) -> Iterat
         raise DataError(f"{path}: '{name}' holds {what}; write it as an array of plain numbers or text")
     native = outline.dtype.newbyteorder("=")
     count = outline.shape[0] if outline.shape else 1
+    if outline.columns:
+        if rows < count:
+            raise DataError(f"{path}: '{name}' is in Fortran order; write numpy.ascontiguousarray of it")
+        turned = np.empty(outline.shape[::-1], outline.dtype)
+        _fill(path, name, file, turned)
+        yield turned.T.astype(native, copy=False)
+        return
     for first in range(0, count, rows) if outline.shape else (0,):
         shape = (min(rows, count - first), *outline.shape[1:]) if outline.shape else ()
         block = np.empty(shape, outline.dtype)

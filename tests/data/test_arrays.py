@@ -190,7 +190,7 @@ def saying(*content, **more):
         (saying(header((1,) * 40) + b"a"), "says that it is"),
         (saying(header((4,)) + b"abc"), "4 bytes, but there are 3"),
         (saying(header((4,)) + b"abcde"), "4 bytes, but there are 5"),
-        (saying(header((2, 2), fortran=True) + b"abcd"), "Fortran order"),
+        (saying(header((2, 2), fortran=True) + b"abc"), "4 bytes, but there are 3"),
         (saying(header((1,), [("x", "<i4")]) + b"abcd"), "write it as an array of plain numbers"),
         (saying(header((1,), "<M8[s]") + b"abcdefgh"), "write it as an array of plain numbers"),
         (saying(header((1,)) + b"a", b=b"", c=b"x"), "does not begin"),
@@ -202,6 +202,15 @@ def test_a_file_that_lies_is_refused_in_one_line(tmp_path, make, told):
     with pytest.raises(DataError, match=told) as caught:
         read(path, "a")
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
+
+
+def test_an_array_that_stands_column_by_column_is_read_whole_or_not_at_all(tmp_path):
+    array = np.asfortranarray(np.arange(24.0).reshape(4, 3, 2))
+    np.savez(tmp_path / "x.npz", a=array)
+    np.testing.assert_array_equal(read(tmp_path / "x.npz", "a"), array)
+    np.testing.assert_array_equal(next(blocks(tmp_path / "x.npz", "a", 4)), array)
+    with pytest.raises(DataError, match="Fortran order"):
+        next(blocks(tmp_path / "x.npz", "a", 3))
 
 
 def test_a_name_that_is_not_there(tmp_path):
