@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from imgen.errors import DataError
+from imgen.metrics.disentanglement.arrays import ArrayCodes
 from imgen.metrics.disentanglement.representation import Groups, Representation, Rows, representation_of
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class MetricData:
 
     def pictures(self, most: int) -> NDArray[np.float32]:
         """Codes of `most` different things, or of all where there are fewer; other ones than `anywhere`."""
-        return self._different(min(most, self.representation.things), _PICTURES)
+        return self._different(min(most, _different(self.representation)), _PICTURES)
 
     @property
     def factor_names(self) -> Sequence[str]:
@@ -95,8 +96,8 @@ def metric_data(evaluation: Evaluation, *, groups: int = 0, group_size: int = 0,
     """What a metric of this paper is taken on; the same for all that ask with the same sizes.
 
     groups, group_size: 0 is the paper's: 100 groups for each factor, of 100 things, or of 25 where there are but two
-    factors.
-    rows: of `rows` and of `anywhere`; 0 is the paper's, a tenth of the data set.
+    factors; or the groups that a file of codes brings with it.
+    rows: of `rows` and of `anywhere`; 0 is the paper's, a tenth of the data set, or all rows of a file.
     Raises: `DataError` where the model reads no codes, or nothing is known of the data's factors.
     """
     codes = evaluation.once((_KEY, "representation"), lambda: representation_of(evaluation, sampled=True))
@@ -104,9 +105,16 @@ def metric_data(evaluation: Evaluation, *, groups: int = 0, group_size: int = 0,
     all_groups = _PER_FACTOR * factors
     size = _GROUP_SIZE if factors > 2 else _GROUP_SIZE_OF_TWO_FACTORS
     all_rows = all_anywhere = max(2, codes.things // 10)
+    if isinstance(codes, ArrayCodes):
+        all_groups, size = codes.stored_groups or (all_groups, size)
+        all_rows, all_anywhere = codes.things, codes.different
     return MetricData(
         evaluation, codes, groups or all_groups, group_size or size, rows or all_rows, rows or all_anywhere
     )
+
+
+def _different(codes: Representation) -> int:
+    return codes.different if isinstance(codes, ArrayCodes) else codes.things
 
 
 def _whole(part: Part) -> Part:

@@ -39,3 +39,22 @@ def revised_majority(votes: NDArray[np.integer]) -> float:
     """`majority`, of the K codes alone whose largest factor has most votes: sharing a factor out is no gain."""
     best = np.sort(votes.max(axis=1))[::-1]
     return float(best[: votes.shape[1]].sum() / votes.sum())
+
+
+def spread(codes: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The standard deviation of each code in a sample, an estimate of that of all (n - 1). Shapes: (n, D) -> (D,)."""
+    return np.asarray(codes.std(axis=0, ddof=1, dtype=np.float64), np.float64)
+
+
+def active(spread: NDArray[np.floating], least: float) -> NDArray[np.int64]:
+    """Codes that take part in a vote: those that vary at all, by `least` or more. Shapes: (D,) -> (active,)."""
+    return np.flatnonzero((spread >= least) & (spread > 0))
+
+
+def agreement(trained: NDArray[np.integer], tested: NDArray[np.integer]) -> float:
+    """The share of `tested` votes that fall to the factor that most `trained` votes of their code fell to.
+
+    Shapes: (D, K) each.
+    """
+    told = trained.argmax(axis=1)
+    return float(tested[np.arange(len(tested)), told].sum() / tested.sum())
