@@ -182,6 +182,9 @@ def test_nothing_unpickles_and_no_text_becomes_code():
         (["translate", "--help"], ("torch",)),
         (["traverse", "--help"], ("torch",)),
         (["encode", "--help"], ("torch",)),
+        (["evaluate", "--help"], ("torch", "sklearn")),
+        (["runs", "--help"], ("torch",)),
+        (["metrics"], ("torch", "sklearn")),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -11,7 +11,7 @@ from imgen.card import Card
 from imgen.data.spec import Attribute, DataSpec, Factor
 from imgen.model import ModelConfig
 from imgen.recipe import Part, Recipe
-from imgen.train.events import Evaluated, Finished, Previewed, Started
+from imgen.train.events import Evaluated, Finished, Previewed, Started, Unmeasured
 from imgen.train_settings import TrainSettings
 
 
@@ -70,6 +70,18 @@ def test_metrics_and_the_last_preview_are_shown(card):
     )
     assert "(previews/step-00000004.png)" in text and "00000002" not in text
     assert "| drawn-identity | auc | 0.9123 |" in text
+
+
+def test_of_metrics_taken_on_the_way_the_last_counts(card):
+    text = finish(
+        card,
+        Evaluated(2, "drawn-identity", {"auc": 0.5}),
+        Evaluated(2, "diversity", {"of": 0.25}),
+        Evaluated(4, "drawn-identity", {"auc": 0.75}),
+        Unmeasured(4, "diversity", "no pictures"),
+    )
+    assert text.count("drawn-identity") == 1 and "| drawn-identity | auc | 0.7500 |" in text
+    assert "diversity" not in text
 
 
 def test_a_preview_of_the_process_before_is_found(card):
