@@ -19,9 +19,10 @@ def register_algorithms(register: Register) -> None:
 
 @hookimpl
 def register_models(register: Register) -> None:
-    """What ships of either: a generator with an encoder."""
+    """What ships of either, a generator with an encoder, and the classifier behind the inception score."""
     register("imgen_infogan_cr.networks:InfoGan", name="infogan")
     register("imgen_infogan_cr.vae_networks:Vae", name="factor-vae")
+    register("imgen_infogan_cr.shape_classifier:ShapeClassifier", name="shape-classifier")
 
 
 @hookimpl

@@ -95,7 +95,7 @@ SETTINGS: Mapping[str, list[Mapping[str, Any]]] = {
 """Small settings for every registered algorithm; a new one joins with an entry here."""
 TRANSLATORS = {"discogan"}
 """Algorithms and models for two domains; the others are given pairs."""
-EDITORS = {"sggan", "stargan", "attribute-classifier"}
+EDITORS = {"sggan", "stargan", "attribute-classifier", "shape-classifier"}
 """Algorithms and models for pictures with attributes."""
 FINDERS = {"infogan-cr", "infogan", "factor-vae"}
 """Algorithms and models for single pictures."""
@@ -141,7 +141,7 @@ def test_every_algorithm_keeps_its_contract(fitting, name, settings):
 
 @pytest.mark.parametrize("name", registered("models"))
 def test_every_model_keeps_its_contract(fitting, name):
-    widths = {"sdbegan": "hidden", **dict.fromkeys(("sddcgan", "infogan", "factor-vae"), "dim")}
+    widths = {"sdbegan": "hidden", **dict.fromkeys(("sddcgan", "infogan", "factor-vae", "shape-classifier"), "dim")}
     spec = fitting(name).spec
     check_model(installed().registry("models").get(name).load()(spec, **{widths.get(name, "width"): 4}), spec)
 
