@@ -29,3 +29,13 @@ def register_models(register: Register) -> None:
 def register_losses(register: Register) -> None:
     """The authors' own way of writing the logistic loss."""
     register("imgen_infogan_cr.losses:clipped_logistic", name="clipped-logistic")
+
+
+@hookimpl
+def register_metrics(register: Register) -> None:
+    """The scores of disentanglement as the authors take them."""
+    register("imgen_infogan_cr.scores:factorvae_score_infogan_cr", name="factorvae-score-infogan-cr")
+    register("imgen_infogan_cr.scores:betavae_score_infogan_cr", name="betavae-score-infogan-cr")
+    register("imgen_infogan_cr.scores:mig_infogan_cr", name="mig-infogan-cr")
+    register("imgen_infogan_cr.scores:modularity_infogan_cr", name="modularity-infogan-cr")
+    register("imgen_infogan_cr.scores:dhsic_infogan_cr", name="dhsic-infogan-cr")

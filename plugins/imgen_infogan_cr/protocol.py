@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from imgen.errors import DataError
 from imgen.metrics.disentanglement.arrays import ArrayCodes
+from imgen.metrics.disentanglement.checked import finite_codes
 from imgen.metrics.disentanglement.representation import Groups, Representation, Rows, representation_of
 
 if TYPE_CHECKING:
@@ -58,10 +58,13 @@ class MetricData:
     @property
     def rows(self) -> Rows:
         """Draws of all factors, with replacement where the data set draws them: values, places and codes."""
-        count = self.row_count
-        return self.evaluation.once(
-            (_KEY, "rows", count), lambda: _whole(self.representation.rows(count, self._rng(_ROWS)))
-        )
+        codes, count = self.representation, self.row_count
+
+        def make() -> Rows:
+            # These metrics test on what they were fitted to: of a file, nothing need be held out.
+            return codes.any_rows(count) if isinstance(codes, ArrayCodes) else codes.rows(count, self._rng(_ROWS))
+
+        return self.evaluation.once((_KEY, "rows", count), lambda: _whole(make()))
 
     @property
     def anywhere(self) -> NDArray[np.float32]:
@@ -85,7 +88,7 @@ class MetricData:
     def _different(self, count: int, stream: int) -> NDArray[np.float32]:
         return self.evaluation.once(
             (_KEY, "different", stream, count),
-            lambda: _finite(self.representation.anywhere(count, self._rng(stream))),
+            lambda: finite_codes(self.representation.anywhere(count, self._rng(stream))),
         )
 
     def _rng(self, stream: int) -> np.random.Generator:
@@ -118,15 +121,5 @@ def _different(codes: Representation) -> int:
 
 
 def _whole(part: Part) -> Part:
-    _finite(part.codes)
+    finite_codes(part.codes)
     return part
-
-
-def _finite(codes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Raises `DataError` where some are no numbers, as of a model whose training went astray."""
-    wrong = ~np.isfinite(codes).reshape(-1, codes.shape[-1]).all(axis=0)
-    if wrong.any():
-        raise DataError(
-            f"code {int(wrong.argmax()) + 1} of {codes.shape[-1]} is not finite everywhere; check the model"
-        )
-    return codes

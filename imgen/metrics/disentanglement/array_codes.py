@@ -16,19 +16,16 @@ from imgen.metrics.disentanglement.representation import Groups, Rows
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-_SHARE_HELD_OUT = 3  # a third of the rows, where none are held out already
-_SPLIT_SEED = (
-    0  # the same rows are held out whatever the seed, so that no score is tested on what another was fitted to
-)
+_SHARE_HELD_OUT = 3  # one row of so many
+_SPLIT_SEED = 0
 
 
 @dataclass(frozen=True)
 class ArrayCodes:
     """A `Representation` in arrays.
 
-    Rows are given as they stand where all are asked for. Fewer are the first of them by chance, and held-out ones the
-    last third by chance, both ever the same: they do not overlap while no more than two thirds are fitted to. Where
-    `held_out_rows` are kept apart, both come from the start of their arrays.
+    A third of the rows is held out, by chance but ever the same, unless `held_out_rows` are kept apart already: what is
+    fitted to `rows` is never tested on one of them. Scores that test nothing may take `any_rows`.
 
     factors: of variation, in order. all_rows: codes with what they show.
     held_out_rows: others, to test on. different_codes: codes of other things, whose factors nobody needs.
@@ -61,25 +58,31 @@ class ArrayCodes:
         return self.all_rows.codes if self.different_codes is None else self.different_codes
 
     def rows(self, n: int, rng: np.random.Generator, held_out: bool = False) -> Rows:
-        """n rows, ever the same, whatever `rng`.
+        """n rows, the same whatever `rng`.
 
         Raises: `DataError` where there are not so many.
         """
-        if held_out and self.held_out_rows is not None:
-            return _first(self.held_out_rows, n, "held-out ")
-        if held_out:
-            last = self._shuffled[: -(self.things // _SHARE_HELD_OUT) - 1 : -1]
-            return _first(_at(self.all_rows, last), n, "held-out ")
-        if n == self.things or self.held_out_rows is not None:
-            return _first(self.all_rows, n, "")
-        return _first(_at(self.all_rows, self._shuffled[:n]), n, "", self.things)
+        setting, what = ("test", "held-out rows") if held_out else ("train", "rows to fit to")
+        if self.held_out_rows is not None:
+            return _first(self.held_out_rows if held_out else self.all_rows, n, what, setting)
+        aside = self.things // _SHARE_HELD_OUT
+        mine = self._shuffled[-aside:] if held_out else self._shuffled[:-aside]
+        return _first(_at(self.all_rows, mine), n, what, setting)
+
+    def any_rows(self, n: int) -> Rows:
+        """n of all rows: as they stand where all are asked for, and fewer by chance, but ever the same.
+
+        Raises: `DataError` where there are not so many.
+        """
+        as_they_stand = n == self.things or self.held_out_rows is not None
+        return _first(self.all_rows if as_they_stand else _at(self.all_rows, self._shuffled), n, "rows", "rows")
 
     def anywhere(self, n: int, rng: np.random.Generator) -> NDArray[np.float32]:
         """Codes of n different rows, by chance.
 
         Raises: `DataError` where there are not so many.
         """
-        _enough(n, self.different, "different ")
+        _enough(n, self.different, "different rows", "rows")
         return self._anywhere[rng.permutation(self.different)[:n]]
 
     def groups(self, count: int, size: int, rng: np.random.Generator, in_turn: bool = True) -> Groups:
@@ -141,6 +144,8 @@ def array_codes(
     for what, given in (("names", told), ("ordered", along)):
         if len(given) != y.shape[1]:
             raise DataError(f"'{what}' has {len(given)} entries for {y.shape[1]} factors; give one for each")
+    if len(z) < 2 * _SHARE_HELD_OUT:
+        raise DataError(f"there are {len(z)} rows; give {2 * _SHARE_HELD_OUT} or more")
     if len(set(told)) < len(told):
         raise DataError(f"two factors have the same name: {', '.join(told)}; give each its own")
     places = np.empty(y.shape, np.int64)
@@ -156,17 +161,14 @@ def _at(rows: Rows, places: NDArray[np.int64]) -> Rows:
     return Rows(rows.codes[places], rows.values[places], rows.places[places])
 
 
-def _first(rows: Rows, n: int, what: str, have: int | None = None) -> Rows:
-    _enough(n, len(rows.codes) if have is None else have, what)
+def _first(rows: Rows, n: int, what: str, setting: str) -> Rows:
+    _enough(n, len(rows.codes), what, setting)
     return Rows(rows.codes[:n], rows.values[:n], rows.places[:n])
 
 
-def _enough(n: int, have: int, what: str) -> None:
+def _enough(n: int, have: int, what: str, setting: str) -> None:
     if n > have:
-        raise DataError(f"needs {n:,} {what}rows; there are {have:,}: set {_SETTING[what]}={have}, or give more")
-
-
-_SETTING = {"": "rows", "different ": "rows", "held-out ": "test"}
+        raise DataError(f"needs {n:,} {what}; there are {have:,}: set {setting}={have}, or give more")
 
 
 def _even(number: int) -> int:

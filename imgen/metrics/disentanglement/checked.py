@@ -58,6 +58,17 @@ def numbers(given: ArrayLike, what: str, dimensions: int, form: str) -> NDArray[
     return array
 
 
+def finite_codes(codes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same, (..., D), of a model.
+
+    Raises: `DataError` where some are no numbers, as of a model whose training went astray.
+    """
+    wrong = ~np.isfinite(codes).reshape(-1, codes.shape[-1]).all(axis=0)
+    if wrong.any():
+        raise DataError(f"code {wrong.argmax()} is not a number for some things; nothing can be said of such codes")
+    return codes
+
+
 def _finite(array: NDArray[np.floating] | NDArray[np.integer], what: str) -> None:
     wrong = ~np.isfinite(array)
     if wrong.any():
