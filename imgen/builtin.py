@@ -51,6 +51,18 @@ def register_metrics(register: Register) -> None:
         name="explicitness-disentanglement-lib",
     )
     register("imgen.metrics.disentanglement.fitted_scores:dci_disentanglement_lib", name="dci-disentanglement-lib")
+    register(
+        "imgen.metrics.disentanglement.scores:factorvae_score_disentanglement_lib",
+        name="factorvae-score-disentanglement-lib",
+    )
+    register(
+        "imgen.metrics.disentanglement.scores:betavae_score_disentanglement_lib",
+        name="betavae-score-disentanglement-lib",
+    )
+    register("imgen.metrics.disentanglement.scores:mig_disentanglement_lib", name="mig-disentanglement-lib")
+    register(
+        "imgen.metrics.disentanglement.scores:modularity_disentanglement_lib", name="modularity-disentanglement-lib"
+    )
     register("imgen.metrics.editing:edit_accuracy", name="edit-accuracy")
     register("imgen.metrics.edit_likeness:edit_reconstruction", name="edit-reconstruction")
     register("imgen.metrics.edit_likeness:edit_identity", name="edit-identity")
