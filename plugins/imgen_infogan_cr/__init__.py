@@ -33,9 +33,10 @@ def register_losses(register: Register) -> None:
 
 @hookimpl
 def register_metrics(register: Register) -> None:
-    """The scores of disentanglement as the authors take them."""
+    """The scores of disentanglement as the authors take them, and that of pictures of kinds."""
     register("imgen_infogan_cr.scores:factorvae_score_infogan_cr", name="factorvae-score-infogan-cr")
     register("imgen_infogan_cr.scores:betavae_score_infogan_cr", name="betavae-score-infogan-cr")
     register("imgen_infogan_cr.scores:mig_infogan_cr", name="mig-infogan-cr")
     register("imgen_infogan_cr.scores:modularity_infogan_cr", name="modularity-infogan-cr")
     register("imgen_infogan_cr.scores:dhsic_infogan_cr", name="dhsic-infogan-cr")
+    register("imgen_infogan_cr.shape_scores:shape_inception_score", name="shape-inception-score-infogan-cr")
