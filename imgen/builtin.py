@@ -9,6 +9,12 @@ from imgen.registry import Register
 
 
 @hookimpl
+def register_algorithms(register: Register) -> None:
+    """What is trained to measure with."""
+    register("imgen.metrics.embedding.algorithm:EmbedIdentity", name="identity-embedding")
+
+
+@hookimpl
 def register_datasets(register: Register) -> None:
     """Pictures in folders, packed files, and pictures that imgen draws itself."""
     register("imgen.data.drawn_attributes:drawn_attributes", name="drawn-attributes")
@@ -71,12 +77,20 @@ def register_metrics(register: Register) -> None:
     register("imgen.metrics.translation:paired_error", name="paired-error")
     register("imgen.metrics.translation:diversity", name="diversity")
     register("imgen.metrics.translation:shared_factor", name="shared-factor")
+    register("imgen.metrics.quality.scores:fid", name="fid")
+    register("imgen.metrics.quality.scores:fid_clean", name="fid-clean")
+    register("imgen.metrics.quality.scores:kid", name="kid")
+    register("imgen.metrics.quality.scores:kid_clean", name="kid-clean")
+    register("imgen.metrics.quality.scores:inception_scores", name="inception-score")
+    register("imgen.metrics.quality.scores:precision_recall", name="precision-recall")
+    register("imgen.metrics.quality.lpips:lpips_diversity", name="lpips-diversity")
 
 
 @hookimpl
 def register_models(register: Register) -> None:
     """What measures, and is trained for it."""
     register("imgen.metrics.attribute_network:AttributeClassifier", name="attribute-classifier")
+    register("imgen.metrics.embedding.network:IdentityEmbedding", name="identity-embedding")
 
 
 @hookimpl

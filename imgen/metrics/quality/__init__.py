@@ -1,0 +1,1 @@
+"""How good and how diverse pictures are, as feature networks see them."""
