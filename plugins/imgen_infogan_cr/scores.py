@@ -55,9 +55,10 @@ def factorvae_score_infogan_cr(
         several_factors(data.representation.factors, "the FactorVAE score")
         anywhere = data.anywhere
         steady = steady_codes(anywhere)
-        scale = anywhere.std(axis=0, dtype=np.float64)
+        scale = anywhere.std(axis=0)
         scale[steady] = 0.0  # whatever rounding makes of it
-        winning = votes.winners(data.groups.codes, scale)
+        # In 32 bits throughout, as theirs: it decides between codes that stand still in a group.
+        winning = votes.winners(data.groups.codes, scale, exact=False)
         table = votes.ballot(winning, data.groups.labels, anywhere.shape[1], len(data.factor_names))
         wins = f"{counted(steady[:1])} never varies and so wins every group: the score says nothing of the others"
         return Measured(

@@ -10,16 +10,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def winners(codes: NDArray[np.floating], scale: NDArray[np.floating]) -> NDArray[np.int64]:
+def winners(codes: NDArray[np.floating], scale: NDArray[np.floating], exact: bool = True) -> NDArray[np.int64]:
     """The code of each group whose standard deviation within it, over `scale`, is smallest.
 
     The first of several; one that is no number, as of a code whose scale is 0, comes before all others.
+    exact: reckoned in 64 bits. Otherwise as precisely as `codes` and `scale` are: of several codes that do not vary
+    within a group, rounding then decides which is the smallest.
 
     Shapes: codes: (M, L, D), scale: (D,) -> (M,).
     Source: Kim and Mnih, "Disentangling by factorising", 2018, section 3.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
-        spread = (codes / scale).std(axis=1, dtype=np.float64)
+        spread = (codes / scale).std(axis=1, dtype=np.float64 if exact else None)
     return np.asarray(spread.argmin(axis=1), np.int64)
 
 
