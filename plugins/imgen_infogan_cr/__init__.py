@@ -40,3 +40,6 @@ def register_metrics(register: Register) -> None:
     register("imgen_infogan_cr.scores:modularity_infogan_cr", name="modularity-infogan-cr")
     register("imgen_infogan_cr.scores:dhsic_infogan_cr", name="dhsic-infogan-cr")
     register("imgen_infogan_cr.shape_scores:shape_inception_score", name="shape-inception-score-infogan-cr")
+    register("imgen_infogan_cr.fitted_scores:sap_infogan_cr", name="sap-infogan-cr")
+    register("imgen_infogan_cr.fitted_scores:explicitness_infogan_cr", name="explicitness-infogan-cr")
+    register("imgen_infogan_cr.fitted_scores:dci_infogan_cr", name="dci-infogan-cr")

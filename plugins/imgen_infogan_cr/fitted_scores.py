@@ -10,6 +10,8 @@ from imgen.binding import NonNegative
 from imgen.errors import DataError
 from imgen.metrics import Measured
 from imgen.metrics.disentanglement import dci, sap
+from imgen.metrics.disentanglement.array_codes import ArrayCodes
+from imgen.metrics.disentanglement.checked import finite_codes
 from imgen.metrics.disentanglement.explicitness import explicitness
 from imgen.metrics.disentanglement.fitting import (
     counted,
@@ -172,10 +174,14 @@ def _told(data: MetricData, fitted: Fitted, held_out: int, told: dict[str, Any])
 
 
 def _errors(data: MetricData, fitted: Fitted, held_out: int) -> NDArray[np.float64]:
-    """Of each factor, on rows that nothing was fitted to."""
+    """Of each factor, on rows that nothing was fitted to.
+
+    Raises: `DataError` where all rows were, as those of a file are unless some are kept apart.
+    """
+    if isinstance(data.representation, ArrayCodes) and data.representation.held_out_rows is None:
+        raise DataError("all rows of the file were fitted to; give it others for tests, or leave held_out at 0")
     rng = np.random.default_rng([data.evaluation.seed, _HELD_OUT])
     rows = data.representation.rows(held_out, rng, held_out=True)
     several_values(data.representation.factors, rows.places, "held_out_nrmse")
-    if not np.isfinite(rows.codes).all():
-        raise DataError("some codes of held-out rows are not finite; check the model")
+    finite_codes(rows.codes)
     return fitted.error(rows.codes, rows.values)

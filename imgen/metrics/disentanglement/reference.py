@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imgen.errors import DataError
+from imgen.metrics.disentanglement.checked import finite_codes
 from imgen.metrics.disentanglement.representation import Rows, representation_of
 
 if TYPE_CHECKING:
@@ -40,7 +40,5 @@ def _drawn(evaluation: Evaluation, n: int, held_out: bool) -> Rows:
     # A stream for each, so that the held-out rows do not depend on how many were fitted to.
     rng = np.random.default_rng([evaluation.seed, _STREAM, int(held_out)])
     rows = representation_of(evaluation).rows(n, rng, held_out=held_out)
-    if not np.isfinite(rows.codes).all():
-        wrong = int((~np.isfinite(rows.codes)).any(axis=0).argmax())
-        raise DataError(f"code {wrong} is not a number for some things; nothing can be said of such codes")
+    finite_codes(rows.codes)
     return rows
