@@ -51,6 +51,9 @@ def register_metrics(register: Register) -> None:
     """Measurements that no paper owns."""
     register("imgen.metrics.correlation:factor_correlation", name="factor-correlation")
     register("imgen.metrics.identity:drawn_identity", name="drawn-identity")
+    register("imgen.metrics.identity_verification:embedding_verification", name="embedding-verification")
+    register("imgen.metrics.identity_verification:identity_verification", name="identity-verification")
+    register("imgen.metrics.diversity:ms_ssim_diversity", name="ms-ssim-diversity")
     register("imgen.metrics.disentanglement.fitted_scores:sap_disentanglement_lib", name="sap-disentanglement-lib")
     register(
         "imgen.metrics.disentanglement.fitted_scores:explicitness_disentanglement_lib",

@@ -53,6 +53,14 @@ class Encoder(Protocol):
         """
 
 
+@runtime_checkable
+class Embedder(Protocol):
+    """A model that gives each picture a place, near for pictures that are alike in what it was trained to see."""
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Places (B, D) of pictures (B, C, H, W) in [-1, 1], of the size of training; their directions are compared."""
+
+
 @dataclass(frozen=True)
 class Way:
     """A translation that a model can do.

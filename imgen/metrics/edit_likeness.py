@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate, normalize
 
 from imgen.binding import Count
 from imgen.data.labels import UNKNOWN
-from imgen.errors import DataError, WeightsError
+from imgen.errors import DataError
 from imgen.metrics import pixels
 from imgen.metrics.editing import Heads, Measure, edit_sets, heads_of, key_of, known_values, mean_of, pictures_of
+from imgen.metrics.embedding.embedder import Embedding, embedder_of
 from imgen.metrics.pixels import unit
 from imgen.metrics.translation import rows_of, translate
 
@@ -124,14 +123,14 @@ def edit_identity(*, embedding: str | None = None, pictures: Count = 500) -> Mea
         rows = rows_of(len(known), pictures)
         if len(rows) < 2:
             raise DataError("edit-identity: needs two held-out pictures or more")
-        apart = pair_cosines(_embedded(network, evaluation, pictures_of(evaluation, rows)))
+        apart = pair_cosines(network(pictures_of(evaluation, rows)))
         threshold = threshold_of(apart, FALSE_ACCEPTS)
         cosines: dict[int, list[float]] = {}
         verified: dict[int, list[float]] = {}
         for place, value, chosen in edit_sets(heads, known, pictures):
             images = pictures_of(evaluation, chosen)
             edits = translate(evaluation, images, heads[place, value])
-            ends = (_embedded(network, evaluation, each) for each in (images, edits))
+            ends = (network(each) for each in (images, edits))
             near = torch.linalg.vecdot(*ends)
             cosines.setdefault(place, []).append(float(near.mean()))
             verified.setdefault(place, []).append(float((near > threshold).double().mean()))
@@ -161,34 +160,11 @@ def threshold_of(cosines: Tensor, share: float) -> float:
     return float(ordered[int(share * len(ordered) + 1e-9)])
 
 
-def _embedding(evaluation: Evaluation, file: str | None) -> Any:
-    """The network to recognise faces by, with the size of its pictures, in evaluation mode."""
-    from imgen.build import load_model
-    from imgen.plugins import installed
-
+def _embedding(evaluation: Evaluation, file: str | None) -> Embedding:
+    """The network to recognise faces by."""
     if file is None:
         raise DataError(
             "edit-identity: needs a network that recognises whom pictures show; give the setting embedding the weights "
             "file of a model with `embed(images)`"
         )
-    try:
-        model, config = load_model(Path(file), installed(), str(evaluation.device))
-    except WeightsError as error:
-        raise DataError(f"edit-identity: {error}") from error
-    if not callable(getattr(model, "embed", None)):
-        raise DataError(f"edit-identity: {file}: the model '{config.name}' has no `embed(images)`")
-    if config.data.image[0] != evaluation.dataset.spec.image[0]:
-        raise DataError(f"edit-identity: {file}: its pictures have {config.data.image[0]} channels, the data's others")
-    return model, config.data.image[1:]
-
-
-def _embedded(network: tuple[Any, tuple[int, int]], evaluation: Evaluation, images: Tensor) -> Tensor:
-    """Embeddings of length 1, float64 (N, D), on the CPU."""
-    model, size = network
-    parts = []
-    for some in images.split(_BATCH):
-        if tuple(some.shape[2:]) != tuple(size):
-            some = interpolate(some, size=size, mode="bilinear", antialias=True, align_corners=False)
-        with torch.no_grad():
-            parts.append(model.embed(some.to(evaluation.device)).double().cpu())
-    return normalize(torch.cat(parts), dim=1)
+    return embedder_of(evaluation, file, "edit-identity")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
@@ -12,6 +12,7 @@ from annotated_types import Ge
 from imgen.data.shapes import Shapes
 from imgen.data.shapes_oracle import OBSERVATIONS, identity_distance, read
 from imgen.errors import DataError
+from imgen.metrics.generated import check_identity, latents, looking
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,9 +95,7 @@ def drawn_identity(
     def measure(evaluation: Evaluation) -> dict[str, float]:
         if not isinstance(evaluation.dataset, Shapes):
             raise DataError("drawn-identity: needs the data set 'shapes', whose identities can be read back")
-        codes = list(evaluation.model.codes)
-        if identity not in codes or len(codes) < 2:
-            raise DataError(f"drawn-identity: needs a model with a code {identity!r} and another, not {codes}")
+        check_identity(evaluation, identity, "drawn-identity")
         rng = np.random.default_rng(evaluation.seed)
         generator = torch.Generator().manual_seed(evaluation.seed)
 
@@ -125,22 +124,9 @@ def _generate(
     model: nn.Module, identity: str, rows: int, pictures: int, generator: torch.Generator, device: torch.device
 ) -> Tensor:
     """Pictures in [-1, 1] on the CPU, (rows * pictures, C, H, W): each row one identity code, all other codes fresh."""
-    codes: Mapping[str, int] = model.codes  # type: ignore[assignment]
-    draw: Callable[..., Tensor] = model.draw  # type: ignore[assignment]
-    parts = [
-        draw(code, rows, generator=generator).repeat_interleave(pictures, dim=0)
-        if code == identity
-        else draw(code, rows * pictures, generator=generator)
-        for code in codes
-    ]
-    latents = torch.cat(parts, dim=1).to(device)
-    training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            return torch.cat([model(some).float().cpu() for some in latents.split(_BATCH)])
-    finally:
-        model.train(training)
+    drawn = latents(model, rows, pictures, generator, identity)
+    with looking(model), torch.no_grad():
+        return torch.cat([model(some.to(device)).float().cpu() for some in drawn.split(_BATCH)])
 
 
 def _drawn(dataset: Shapes, identities: int, observations: int, rng: np.random.Generator) -> Tensor:

@@ -17,7 +17,7 @@ from imgen.algorithm import Algorithm, Batch, Turn, moves_of
 from imgen.build import config_of, load_model
 from imgen.data.loader import Loader
 from imgen.data.spec import Dataset, DataSpec
-from imgen.model import Generator, ModelConfig, Translator
+from imgen.model import Embedder, Generator, ModelConfig, Translator
 from imgen.plugins import Plugins, installed
 from imgen.recipe import Part, Recipe
 from imgen.registry import Factory
@@ -254,9 +254,10 @@ def _check_rebuilt(made: Algorithm, weights: Path, data: DataSpec, plugins: Plug
     with blamed(f"'{made.ships}' must rebuild `model` from its weights file"):
         rebuilt, _ = load_model(weights, plugins)
     made.model.load_state_dict(rebuilt.state_dict())
+    if isinstance(rebuilt, (Embedder, Generator, Translator)):
+        check_model(rebuilt, data)
     if not isinstance(rebuilt, (Generator, Translator)):
         return
-    check_model(rebuilt, data)
     if isinstance(rebuilt, Translator):
         _check_alike(cast("Translator", made.model.eval()), rebuilt, made.ships, data)
         return

@@ -8,27 +8,30 @@ import torch
 from torch import Tensor, nn
 
 from imgen.data.spec import DataSpec
-from imgen.model import Classifier, Encoder, Generator, Translator, Way
+from imgen.model import Classifier, Embedder, Encoder, Generator, Translator, Way
 from imgen.testing.told import copy
 
 
 def check_model(model: nn.Module, data: DataSpec) -> None:
     """A model follows the protocols of `imgen.model` that it has the methods of, for pictures as in `data`.
 
-    A `Classifier` or an `Encoder` may be a `Translator` or a `Generator`, too.
+    A `Classifier`, an `Embedder` or an `Encoder` may be a `Translator` or a `Generator`, too.
     """
     if isinstance(model, Encoder):
         _check_encoder(model, data)
     if isinstance(model, Classifier):
         _check_classifier(model, data)
+    if isinstance(model, Embedder):
+        _check_embedder(model, data)
     if isinstance(model, Translator):
         _check_translator(model, data)
-    if isinstance(model, (Classifier, Encoder, Translator)) and not isinstance(model, Generator):
+    if isinstance(model, (Classifier, Embedder, Encoder, Translator)) and not isinstance(model, Generator):
         return
     assert isinstance(model, Generator), (
         "a Generator has `codes`, `draw(code, n, generator)` and is called on latents; "
         "a Translator has `ways`, `multiple` and `translate(images, way)`; "
         "a Classifier has `attributes` and `classify(images)`; "
+        "an Embedder has `embed(images)`; "
         "an Encoder has `encodes` and `encode(images, generator=None)`"
     )
     assert model.codes and all(isinstance(size, int) and size > 0 for size in model.codes.values()), (
@@ -154,6 +157,29 @@ def _check_classifier(model: Classifier, data: DataSpec) -> None:
         )
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items()), (
         "classifying in evaluation mode changes the model's state"
+    )
+
+
+def _check_embedder(model: Embedder, data: DataSpec) -> None:
+    network = cast("nn.Module", model)
+    before, training = copy(network), network.training
+    network.eval()
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(0)
+            shown = torch.rand(4, *data.image) * 2 - 1
+            places, again = model.embed(shown), model.embed(shown)
+            alone = torch.cat([model.embed(one) for one in shown.split(1)])
+    finally:
+        network.train(training)
+    assert places.dim() == 2 and len(places) == 4, f"embed: 4 pictures get places {tuple(places.shape)}, not (4, D)"
+    assert places.is_floating_point() and places.isfinite().all(), "embed: places must be finite floats"
+    assert torch.equal(places, again), "embed: the same pictures get other places when asked again"
+    assert torch.allclose(places, alone, atol=1e-3), (
+        "embed: in evaluation mode places hang on the others of the batch; normalise with running averages"
+    )
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items()), (
+        "embedding in evaluation mode changes the model's state"
     )
 
 

@@ -126,7 +126,7 @@ for x, y in zip(*np.load(sys.argv[1])):
 
 
 def test_torchmetrics_says_the_same_where_it_takes_the_size(tmp_path):
-    """From 176 pixels on no window shrinks. At the coarsest scale it also counts reflected borders: left out, by a 0."""
+    """From 176 pixels on no window shrinks. Its coarsest scale counts reflected borders, too: left out, by a 0."""
     if importlib.util.find_spec("torchmetrics") is None:
         pytest.skip("torchmetrics is not installed")
     x, y = smooth(2, 192), smooth(2, 192, seed=1)

@@ -1,0 +1,1 @@
+"""Networks that tell whom pictures show: one that imgen trains itself, and any that a weights file holds."""
