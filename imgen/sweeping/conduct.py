@@ -1,0 +1,251 @@
+"""Conducts a sweep: hands runs to the pool, starts those again that may come through, and ends all in order."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+from imgen import files
+from imgen.errors import ImgenError
+from imgen.sweeping import states
+from imgen.sweeping.folder import Places
+from imgen.sweeping.grid import Point
+from imgen.sweeping.states import DONE, FAILED, RUNNING, UNFINISHED, WAITING, Attempt, State
+from imgen.sweeping.tasks import KILL, STOP, Job, Outcome
+from imgen.train.signals import Stopped
+
+_TICK, _KILLED = 0.5, 15.0  # seconds between two looks, and until killed runs are given up
+
+
+class Machines(Protocol):
+    """What hands runs to workers: `pool.Pool`."""
+
+    gpus: float
+
+    def submit(self, job: Job) -> Any: ...
+    def ended(self, tokens: Sequence[Any], seconds: float) -> list[Any]: ...
+    def outcome(self, token: Any) -> Outcome: ...
+    def cancel(self, tokens: Sequence[Any]) -> None: ...
+    def ask(self, word: str) -> dict[str, tuple[str, int]]: ...
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How runs are trained.
+
+    retries: times that a run is started again in this command. grace: seconds to save in. timeout: seconds of one
+    attempt. most: runs at once, None as many as the machines take.
+    """
+
+    cpus: float = 1
+    retries: int = 2
+    timeout: float | None = None
+    grace: float = 60
+    most: int | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Seen:
+    """One run as people see it while the sweep goes on."""
+
+    name: str
+    state: State
+    rate: float = 0.0
+    left: float = 0.0
+    again: int = 0
+    changed: bool = True
+
+    def become(self, state: str, **changes: Any) -> None:
+        """Take another state."""
+        self.state = replace(self.state, state=state, **changes)
+        self.rate, self.left, self.changed = 0.0, 0.0, True
+
+
+Told = Callable[[Sequence[Seen]], None]
+Says = Callable[[str], None]
+
+
+class Conductor:
+    """One command's work on a sweep."""
+
+    def __init__(
+        self,
+        places: Places,
+        points: Sequence[Point],
+        seen: Mapping[str, Seen],
+        terms: Terms,
+        *,
+        told: Told = lambda seen: None,
+        say: Says = lambda line: None,
+    ) -> None:
+        """points: the runs to train; seen: those and the others. told: hears how far it is; say: gets lines."""
+        self.places, self.terms, self.seen = places, terms, seen
+        self.points = {point.name: point for point in points}
+        self.told, self.say = told, say
+        self._running: dict[Any, str] = {}
+        self._problem: ImgenError | None = None
+
+    def work(self, pool: Machines, asked: Asked) -> None:
+        """Train all runs, and leave when they are through or a signal has ended them.
+
+        Raises: `Stopped` after a signal, `ImgenError` where a machine does not see the folder; runs are saved before.
+        """
+        session = secrets.token_hex(8)
+        files.write(self.places.session, session)
+        waiting = deque(self.points)
+        word, until = "", 0.0
+        while waiting or self._running:
+            while waiting and not word and len(self._running) < (self.terms.most or len(self.points)):
+                name = waiting.popleft()
+                self._running[pool.submit(self._job(name, session, pool.gpus))] = name
+            for token in pool.ended(list(self._running), _TICK):
+                name = self._running.pop(token)
+                if self._take(name, pool.outcome(token)) and not word:
+                    waiting.append(name)
+            at = pool.ask(word)
+            self._look(at)
+            self.told(list(self.seen.values()))
+            now, wanted = time.monotonic(), asked.word or (STOP if self._problem else "")
+            if wanted != word:
+                word, until = wanted, now + (_KILLED if wanted == KILL else self.terms.grace + _KILLED)
+                at = pool.ask(word)
+                self._take_back(pool, at)
+                waiting.clear()
+            elif word and now > until:
+                if word == KILL:
+                    break
+                asked.word = KILL
+        if self._problem:
+            raise self._problem
+
+    def _job(self, name: str, session: str, gpus: float) -> Job:
+        places, terms = self.places, self.terms
+        return Job(
+            name=name,
+            recipe=str(places.recipe(name)),
+            folder=str(places.run(name)),
+            log=str(places.log(name)),
+            cwd=str(Path.cwd()),
+            session=session,
+            session_file=str(places.session),
+            cpus=terms.cpus,
+            gpus=gpus,
+            timeout=terms.timeout,
+            grace=terms.grace,
+            environment=terms.environment,
+        )
+
+    def _take(self, name: str, outcome: Outcome) -> bool:
+        """Note what became of an attempt; gives whether the run is to be started again."""
+        seen = self.seen[name]
+        if outcome.how == "unshared":
+            self._problem = self._problem or ImgenError(f"{outcome.where}: {outcome.reason}")
+            seen.become(_unfinished(seen.state))
+            return False
+        folder = self.places.run(name)
+        step, steps, _, _ = states.progress(folder)
+        if outcome.status is not None or outcome.how != "ended":
+            attempt = Attempt(name, outcome.how, outcome.status, outcome.seconds, outcome.where, outcome.reason)
+            states.note(self.places, attempt)
+        changes = {
+            "step": step,
+            "steps": steps or seen.state.steps,
+            "status": outcome.status,
+            "reason": outcome.reason,
+            "seconds": round(seen.state.seconds + outcome.seconds, 1),
+            "attempts": seen.state.attempts + (outcome.status is not None),
+            "where": outcome.where or seen.state.where,
+        }
+        if outcome.how == "done":
+            seen.become(DONE, **changes)
+            return False
+        step = states.saved_step(folder)
+        changes["step"] = step
+        if outcome.how == "ended":
+            seen.become(UNFINISHED if step else WAITING, **changes)
+            return False
+        if outcome.again and seen.again < self.terms.retries:
+            seen.again += 1
+            self.say(f"{name}: {outcome.reason}; again from step {step:,} ({seen.again} of {self.terms.retries})")
+            seen.become(UNFINISHED if step else WAITING, **changes)
+            return True
+        seen.become(FAILED, **changes)
+        return False
+
+    def _look(self, at: Mapping[str, tuple[str, int]]) -> None:
+        """How far the runs are that workers are at."""
+        for name in self._running.values():
+            where, process = at.get(name, ("", 0))
+            if not process:
+                continue
+            seen = self.seen[name]
+            if seen.state.state != RUNNING:
+                seen.become(RUNNING, where=where)
+            step, steps, rate, left = states.progress(self.places.run(name))
+            seen.rate, seen.left = rate, left
+            seen.state = replace(seen.state, where=where, step=step, steps=steps or seen.state.steps)
+
+    def _take_back(self, pool: Machines, at: Mapping[str, tuple[str, int]]) -> None:
+        """Runs that no worker has begun wait for the next time."""
+        for token, name in list(self._running.items()):
+            if name not in at:
+                pool.cancel([token])
+                del self._running[token]
+
+
+def _unfinished(state: State) -> str:
+    return UNFINISHED if state.step else WAITING
+
+
+class Asked:
+    """What signals ask of a sweep. word: nothing, `STOP` after SIGTERM or SIGINT, `KILL` after the second SIGINT."""
+
+    def __init__(self, say: Says) -> None:
+        """say: gets a line when a signal comes."""
+        self.word, self.number, self._say, self._patient = "", 0, say, False
+
+    @contextmanager
+    def heard(self) -> Iterator[Asked]:
+        """While entered, signals end the command: at once, for nothing is at work yet."""
+        before = {number: signal.signal(number, self._hear) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def patiently(self) -> Iterator[None]:
+        """While entered, signals only leave a word: runs are at work, and shall save."""
+        # Ray takes SIGTERM for itself when it starts.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._hear)
+        self._patient = True
+        try:
+            yield
+        finally:
+            self._patient = False
+
+    def end(self, where: str) -> Stopped:
+        """The error that ends the command."""
+        word, status = ("ended by SIGTERM", 75) if self.number == signal.SIGTERM else ("interrupted", 130)
+        return Stopped(f"{word}; {where}", status)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        again, self.number = self.word, number
+        if not self._patient:
+            raise self.end("nothing was begun; the same command goes on")
+        self.word = KILL if again and number == signal.SIGINT else again or STOP
+        if self.word == STOP and not again:
+            self._say("asking the runs to save and end; Ctrl-C once more ends them at once")
+        elif self.word == KILL and again != KILL:
+            self._say("ending the runs at once")

@@ -1,0 +1,300 @@
+"""Which runs a sweep has: products of axes, unions of grids, and seeds, each point with its own recipe."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from imgen.errors import RecipeError
+from imgen.overrides import Override
+from imgen.plugins import Plugins
+from imgen.recipe import Draft, Recipe
+from imgen.train_settings import MAY_CHANGE
+from imgen.yaml_lines import parse, scalar
+
+MOST = 100_000
+"""Runs that a sweep may have: more is a slip."""
+
+_VALUE, _NAME = 30, 120  # characters of a value in a folder's name, and of the whole name
+_SEED = "train.seed"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A setting and the values that it takes. written: how the user wrote it, for messages."""
+
+    key: str
+    values: tuple[Any, ...]
+    written: str
+
+
+Grid = Sequence[Axis]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One run of a sweep: its folder's name, what it sets apart from the others, and its recipe, complete."""
+
+    name: str
+    settings: Mapping[str, Any]
+    recipe: Recipe
+
+    @property
+    def seed(self) -> int:
+        """What its noise, data order and first weights follow from."""
+        return self.recipe.train.seed
+
+    @property
+    def identity(self) -> str:
+        """A digest of all that touches what is learnt, or is varied: runs of one identity are one run."""
+        return identity(self.recipe, self.settings)
+
+
+def identity(recipe: Recipe, varied: Mapping[str, Any]) -> str:
+    """A digest of the settings that touch what is learnt, of those that are varied, and of the metrics."""
+    told = recipe.to_dict()
+    kept = {key: value for key, value in told["train"].items() if key not in MAY_CHANGE or f"train.{key}" in varied}
+    return hashlib.sha256(json.dumps({**told, "train": kept}, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def axis(text: str) -> Axis:
+    """An axis as the command line has it: `key=a,b`; commas within brackets and quotes part nothing.
+
+    Raises: `RecipeError` where there is no key or no value.
+    """
+    written = f"--grid {text}"
+    key, equals, rest = text.partition("=")
+    if not equals or not key.strip():
+        raise RecipeError(f"{written}: write it as --grid KEY=A,B, such as --grid train.batch=16,32")
+    values = [part.strip() for part in _parts(rest)]
+    if not all(values):
+        missing = "has no values" if values == [""] else "has an empty value"
+        raise RecipeError(f"{written}: {missing}; write it as --grid KEY=A,B")
+    return _axis(key.strip(), [scalar(value) for value in values], written)
+
+
+def grids_of(path: Path) -> list[Grid]:
+    """The grids of a YAML file: a list of mappings from settings to lists of values, or to one value.
+
+    Raises: `RecipeError` with the line where it is something else.
+    """
+    try:
+        document = parse(path.read_text(encoding="utf8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"--grids {path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    content = document.content if isinstance(document.content, list) else [document.content]
+    if not content or not all(isinstance(grid, dict) and grid for grid in content):
+        raise RecipeError(f"{path}: must be a list of mappings, such as - {{train.batch: [16, 32]}}")
+    grids: list[Grid] = []
+    for place, grid in enumerate(content):
+        axes = []
+        for key, values in grid.items():
+            where = document.where((str(place), key) if isinstance(document.content, list) else (key,))
+            listed = values if isinstance(values, list) else [values]
+            if not listed:
+                raise RecipeError(f"{where}: {key} has no values; give a list of one or more")
+            axes.append(_axis(str(key), listed, f"{where}: {key}"))
+        grids.append(axes)
+    return grids
+
+
+def seeds(text: str) -> tuple[int, ...]:
+    """Seeds as the command line has them: `10` is 0 to 9, `3,5,8` and `20-29` are those, `7,` is 7 alone.
+
+    Raises: `RecipeError` where there is none, or one stands twice.
+    """
+    wrong = f"--seeds {text}: give how many, such as 10 for 0 to 9, or which, such as 3,5,8 or 20-29"
+    words = [word.strip() for word in text.split(",")]
+    if len(words) == 1 and words[0].isdecimal():
+        if not 0 < int(words[0]) <= MOST:
+            raise RecipeError(wrong)
+        return tuple(range(int(words[0])))
+    found: list[int] = []
+    for word in words if words[-1] else words[:-1]:
+        span = re.fullmatch(r"(\d+)(?:\s*-\s*(\d+))?", word)
+        if not span:
+            raise RecipeError(wrong)
+        first, last = int(span[1]), int(span[2] or span[1])
+        if not first <= last < first + MOST:
+            raise RecipeError(wrong)
+        found += range(first, last + 1)
+    if not found or len(set(found)) < len(found):
+        raise RecipeError(wrong if not found else f"--seeds {text}: a seed stands twice; give each once")
+    return tuple(found)
+
+
+def points(
+    path: Path,
+    plugins: Plugins,
+    *,
+    grids: Sequence[Grid],
+    seeds: Sequence[int] = (),
+    settings: Sequence[Override] = (),
+    known: Mapping[str, str] | None = None,
+) -> list[Point]:
+    """Every run of the union of some grids, each once, in the order in which they are written.
+
+    path: the recipe's file. seeds: none leaves the recipe's own. settings: for all runs.
+    known: names by identity that are taken already.
+    Raises: `RecipeError` with everything that is wrong, a line each, before anything is started.
+    """
+    base = Draft.read(path, plugins)
+    problems: dict[str, None] = {}
+    found: list[tuple[Recipe, dict[str, Any]]] = []
+    grids = [_with_seeds(grid, seeds) for grid in grids or [[]]]
+    if (count := sum(_size(grid) for grid in grids)) > MOST:
+        raise RecipeError(f"this sweep would have {count:,} runs; {MOST:,} are the most")
+    for grid in grids:
+        # What is wrong with one value is told once, not once for each of its combinations.
+        lines = _wrong(base, grid, settings)
+        problems |= dict.fromkeys(lines)
+        for chosen in [] if lines else itertools.product(*(axis.values for axis in grid)):
+            try:
+                found.append(_checked(base, grid, chosen, settings))
+            except RecipeError as error:
+                problems |= dict.fromkeys(str(error).splitlines())
+    if problems:
+        raise RecipeError("\n".join(problems))
+    return _named(found, dict(known or {}))
+
+
+def _axis(key: str, values: Sequence[Any], written: str) -> Axis:
+    unlike = {json.dumps(value, sort_keys=True): value for value in values}
+    if len(unlike) < len(values):
+        raise RecipeError(f"{written}: a value stands twice; give each once")
+    return Axis(key, tuple(values), written)
+
+
+def _parts(text: str) -> list[str]:
+    """A text parted at the commas that stand in no bracket and no quote."""
+    parts, depth, quote = [""], 0, ""
+    for sign in text:
+        quote = "" if sign == quote else quote or (sign if sign in "\"'" and not parts[-1].strip() else "")
+        depth += 0 if quote else (sign in "[{") - (sign in "]}")
+        if sign == "," and not quote and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return parts
+
+
+def _with_seeds(grid: Grid, seeds: Sequence[int]) -> list[Axis]:
+    if not seeds:
+        return list(grid)
+    for axis in grid:
+        if axis.key in ("seed", _SEED):
+            raise RecipeError(f"{axis.written}: seeds are given by --seeds already; leave one of them out")
+    return [*grid, Axis(_SEED, tuple(seeds), "--seeds")]
+
+
+def _size(grid: Grid) -> int:
+    size = 1
+    for axis in grid:
+        size *= len(axis.values)
+    return size
+
+
+def _wrong(base: Draft, grid: Grid, settings: Sequence[Override]) -> list[str]:
+    """Each axis moved on its own, the others at their first values: what is wrong with single values."""
+    first = [axis.values[0] for axis in grid]
+    lines: dict[str, None] = {}
+    keys = [axis.key for axis in grid]
+    lines |= {f"{axis.written}: that setting is in this grid twice": None for axis in grid if keys.count(axis.key) > 1}
+    for place, axis in enumerate(grid):
+        for value in axis.values:
+            try:
+                _checked(base, grid, [*first[:place], value, *first[place + 1 :]], settings)
+            except RecipeError as error:
+                lines |= dict.fromkeys(str(error).splitlines())
+    if not grid:
+        try:
+            _checked(base, grid, (), settings)
+        except RecipeError as error:
+            lines |= dict.fromkeys(str(error).splitlines())
+    return list(lines)
+
+
+def _checked(
+    base: Draft, grid: Grid, chosen: Sequence[Any], settings: Sequence[Override]
+) -> tuple[Recipe, dict[str, Any]]:
+    draft = Draft(base.title, copy.deepcopy(base.document), base.plugins)
+    given = [
+        Override(axis.key, _text(value), f"{axis.written.partition('=')[0]}={_text(value)}")
+        for axis, value in zip(grid, chosen, strict=True)
+    ]
+    draft.apply([*settings, *given])
+    recipe = draft.check()
+    told = recipe.to_dict()
+    shown = {}
+    for axis, value in zip(grid, chosen, strict=True):
+        section, setting = _full(axis.key, told)
+        # As the recipe has it: 1e-3 and 0.001 are one run. A spelling that stands for several settings keeps its own.
+        shown[f"{section}.{setting}" if section else axis.key] = told[section][setting] if section else value
+    return recipe, shown
+
+
+def _full(key: str, told: Mapping[str, Any]) -> tuple[str, str]:
+    section, dot, setting = key.partition(".")
+    if dot and setting.replace("-", "_") in told.get(section, {}):
+        return section, setting.replace("-", "_")
+    name = key.replace("-", "_").casefold()
+    owners = [
+        (section, setting)
+        for section in ("algorithm", "dataset", "train")
+        for setting in told[section]
+        if setting.casefold() == name and setting != "name"
+    ]
+    return owners[0] if len(owners) == 1 else ("", key)
+
+
+def _text(value: Any) -> str:
+    """A value as the command line would have it."""
+    return value if isinstance(value, str) and scalar(value) == value else json.dumps(value)
+
+
+def _named(found: Iterable[tuple[Recipe, dict[str, Any]]], known: dict[str, str]) -> list[Point]:
+    named: dict[str, Point] = {}
+    taken = {name.casefold() for name in known.values()}
+    for recipe, settings in found:
+        same = identity(recipe, settings)
+        if same in named:
+            continue
+        if same not in known:
+            name = _name(settings)
+            # Two runs that only their settings tell apart, or disks that take A and a for one.
+            known[same] = name if name.casefold() not in taken else f"{name[: _NAME - 7]}_{same[:6]}"
+            taken.add(known[same].casefold())
+        named[same] = Point(known[same], settings, replace(recipe, title=known[same]))
+    return list(named.values())
+
+
+def _name(settings: Mapping[str, Any]) -> str:
+    """`batch=16_seed=3`: the settings' last words, or all of their words where two would be alike."""
+    if not settings:
+        return "run"
+    short = [key.rpartition(".")[2] for key in settings]
+    keys = [key if short.count(word) > 1 or word == "name" else word for key, word in zip(settings, short, strict=True)]
+    whole = "_".join(f"{key}={_told(value)}" for key, value in zip(keys, settings.values(), strict=True))
+    safe = re.sub(r"[^\w=.+-]+", "-", whole, flags=re.ASCII).strip(".-")
+    if len(safe) > _NAME:
+        return f"{safe[: _NAME - 7]}_{hashlib.sha256(whole.encode()).hexdigest()[:6]}"
+    return safe
+
+
+def _told(value: Any) -> str:
+    """A value in a folder's name; what is cut short or cannot stand there bears a digest instead."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    safe = re.sub(r"[^\w.+-]+", "-", re.sub(r"[\s\[\]\"{}]", "", text), flags=re.ASCII).strip("-") or "none"
+    if isinstance(value, (int, float)):
+        safe = text
+    plain = re.sub(r"[\s\[\]\",]", "", text)
+    if len(safe) <= _VALUE and safe.replace("-", "") == plain.replace("-", ""):
+        return safe
+    return f"{safe[: _VALUE - 7]}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"

@@ -1,0 +1,261 @@
+"""The machines that train: a Ray of this command's own, or a cluster that it joins; the one place that knows Ray."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from imgen.errors import ImgenError
+from imgen.extras import need
+from imgen.sweeping import tasks
+from imgen.sweeping.tasks import Job, Outcome
+
+_REACH, _JOIN, _ANSWER = 5.0, 40.0, 20.0  # seconds to reach an address, to join a cluster, and for the board to answer
+_LONGEST = 40  # characters of a folder for Ray's sockets, whose paths the system keeps short
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DISABLE_IMPORT_WARNING": "1",
+}
+
+_SECRET = secrets.token_hex(32)
+
+
+class Board:
+    """Where the workers read what is asked of them, and write where each run is: an actor of Ray."""
+
+    def __init__(self) -> None:
+        """Nothing is asked."""
+        self.word = ""
+        self.at: dict[str, tuple[str, int]] = {}
+
+    def beat(self, run: str, where: str, process: int) -> str:
+        """A worker's word that it is at this run; gives what is asked of it."""
+        self.at[run] = (where, process)
+        return self.word
+
+    def over(self, run: str) -> None:
+        """A worker is through with this run."""
+        self.at.pop(run, None)
+
+    def ask(self, word: str) -> dict[str, tuple[str, int]]:
+        """Ask something of all workers; gives where each run is, and its process's number, 0 before it has one."""
+        self.word = word
+        return dict(self.at)
+
+
+class Pool:
+    """Runs handed to Ray, and what became of them."""
+
+    def __init__(self, address: str | None = None, *, cpus: float, gpus: float | None, memory: int | None) -> None:
+        """Start a Ray on this machine, or join the cluster at an address.
+
+        cpus, gpus, memory: for each run; gpus None takes one where there are GPUs.
+        Raises: `DataError` where Ray is not installed, `ImgenError` where there is no cluster, or no machine for a run.
+        """
+        self._before = dict(os.environ)
+        os.environ.update({name: os.environ.get(name, value) for name, value in _QUIET.items()})
+        self._home: Path | None = None
+        self.address = address
+        self._ray: Any = None
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ray = need("ray", "sweep", "imgen sweep")
+                logging.getLogger("ray").setLevel(logging.CRITICAL)
+                self._ray = ray
+                self._join(address) if address else self._start()
+            self.gpus = self._gpus(gpus)
+            self._room(cpus, self.gpus, memory)
+            self._task = ray.remote(_train).options(
+                num_cpus=cpus,
+                num_gpus=self.gpus,
+                memory=memory,
+                max_retries=0,
+                # One machine after the other, rather than one until it is full.
+                scheduling_strategy="SPREAD",
+            )
+            self._board = ray.remote(Board).options(num_cpus=0, max_restarts=-1).remote()
+            self.ask("")
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.close()
+
+    def submit(self, job: Job) -> Any:
+        """Hand in a run; gives a token for `ended` and `outcome`."""
+        return self._task.remote(job, self._board)
+
+    def ended(self, tokens: Sequence[Any], seconds: float) -> list[Any]:
+        """Those that are through, after waiting for the first one for no longer than this."""
+        if not tokens:
+            time.sleep(seconds)
+            return []
+        done, _ = self._ray.wait(list(tokens), num_returns=len(tokens), timeout=0)
+        if not done:
+            done, _ = self._ray.wait(list(tokens), num_returns=1, timeout=seconds)
+        return list(done)
+
+    def outcome(self, token: Any) -> Outcome:
+        """What became of a run that is through."""
+        errors = self._ray.exceptions
+        try:
+            told: Outcome = self._ray.get(token, timeout=_ANSWER)
+            return told
+        except errors.TaskCancelledError:
+            return Outcome("ended", reason="had not begun")
+        except (errors.WorkerCrashedError, errors.NodeDiedError, errors.OutOfMemoryError) as error:
+            return Outcome("lost", reason=f"its worker or machine was lost ({type(error).__name__})", again=True)
+        except errors.RayError as error:
+            # What the worker's own code raised: imgen is absent there, or of another version.
+            told_ = [line for line in str(error).splitlines() if line.strip()]
+            return Outcome("failed", reason=(told_[-1] if told_ else type(error).__name__)[:300])
+
+    def cancel(self, tokens: Sequence[Any]) -> None:
+        """Take back runs that have not begun."""
+        for token in tokens:
+            self._ray.cancel(token)
+
+    def ask(self, word: str) -> dict[str, tuple[str, int]]:
+        """Ask something of all workers; gives where each run is, or nothing while nobody answers."""
+        try:
+            told: dict[str, tuple[str, int]] = self._ray.get(self._board.ask.remote(word), timeout=_ANSWER)
+            return told
+        except self._ray.exceptions.RayError:
+            return {}
+
+    def close(self) -> None:
+        """Leave the cluster; a Ray of our own ends, and nothing of it stays."""
+        try:
+            if self._ray is not None:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    self._ray.shutdown()
+        finally:
+            if self._home:
+                shutil.rmtree(self._home, ignore_errors=True)
+            for name in {*os.environ, *self._before}:
+                if self._before.get(name) is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = self._before[name]
+
+    def _start(self) -> None:
+        # Sockets and logs: in a folder of their own, which goes when we go.
+        home = tempfile.mkdtemp(prefix="imgen-ray-")
+        if len(home) > _LONGEST and Path("/tmp").is_dir():
+            Path(home).rmdir()
+            home = tempfile.mkdtemp(prefix="imgen-ray-", dir="/tmp")
+        self._home = Path(home)
+        if "RAY_AUTH_MODE" not in os.environ and "RAY_AUTH_TOKEN" not in os.environ:
+            # Others on this machine must not run code through us: Ray asks for a secret, which it keeps in the home
+            # folder unless it is given one. This one lasts as long as the process, which reads it once, and in no file.
+            os.environ["RAY_AUTH_TOKEN"] = _SECRET
+        try:
+            self._ray.init(address="local", include_dashboard=False, _temp_dir=home, **_SILENT)
+        except Exception as error:
+            raise ImgenError(f"Ray does not start on this machine: {_first(error)}") from None
+
+    def _join(self, address: str) -> None:
+        _check_address(address)
+        try:
+            self._ray.init(address=address, **_SILENT)
+        except Exception as error:
+            raise ImgenError(f"--address {address}: no cluster of Ray can be joined there: {_first(error)}") from None
+
+    def _gpus(self, wanted: float | None) -> float:
+        if wanted is not None:
+            return wanted
+        return 1.0 if any(node.get("GPU", 0) >= 1 for node in self._nodes()) else 0.0
+
+    def _nodes(self) -> list[Mapping[str, float]]:
+        return [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+
+    def _room(self, cpus: float, gpus: float, memory: int | None) -> None:
+        """Raises: `ImgenError` where no machine has what one run needs: it would wait for ever."""
+        asked = {
+            "CPU": ("--cpus-per-run", cpus),
+            "GPU": ("--gpus-per-run", gpus),
+            "memory": ("--memory-per-run", memory),
+        }
+        nodes = self._nodes()
+        for resource, (option, amount) in asked.items():
+            most = max((node.get(resource, 0) for node in nodes), default=0)
+            if amount and amount > most:
+                raise ImgenError(f"{option} {amount:g}: no machine has that much; the largest has {most:g}")
+        wanted = {resource: amount or 0 for resource, (_, amount) in asked.items()}
+        if not any(all(node.get(name, 0) >= amount for name, amount in wanted.items()) for node in nodes):
+            raise ImgenError("no one machine has the cores, GPUs and memory that a run is to have; ask for less")
+
+
+_SILENT: dict[str, Any] = {"configure_logging": False, "logging_level": logging.CRITICAL, "log_to_driver": False}
+
+
+def _train(job: Job, board: Any) -> Outcome:
+    """The task of Ray: one attempt at one run."""
+    import ray
+
+    where = socket.gethostname()
+
+    def asked(process: int) -> str:
+        try:
+            word: str = ray.get(board.beat.remote(job.name, where, process), timeout=_ANSWER)
+            return word
+        except ray.exceptions.ActorUnavailableError:
+            return ""  # it moves to another machine
+        except ray.exceptions.RayActorError:
+            return tasks.STOP  # whoever started the sweep is gone
+        except ray.exceptions.RayError:
+            return ""
+
+    try:
+        return tasks.train(job, asked)
+    finally:
+        board.over.remote(job.name)
+
+
+def _check_address(address: str) -> None:
+    """Raises: `ImgenError` where nobody answers there, within a bounded time: Ray itself may wait for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if address != "auto":
+        if not host or not port.isdecimal():
+            raise ImgenError(f"--address {address}: write it as auto, HOST:PORT or ray://HOST:PORT")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH).close()
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or str(error) or "no answer"
+            raise ImgenError(f"--address {address}: nobody answers there: {reason}; is the cluster up?") from None
+    # What answers there may be no cluster, and Ray would end this process over it: another one tries first.
+    code = f"import ray, sys, logging; ray.init(address=sys.argv[1], **{_SILENT!r})"
+    try:
+        tried = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code, address], capture_output=True, text=True, timeout=_JOIN
+        )
+    except subprocess.TimeoutExpired:
+        raise ImgenError(
+            f"--address {address}: whoever answers there is no cluster of Ray that can be joined within {_JOIN:.0f} s"
+        ) from None
+    if tried.returncode:
+        lines = [line for line in tried.stderr.splitlines() if line.strip()] or ["it ends without a word"]
+        why = lines[-1].partition("Error: ")[2] or lines[-1]
+        raise ImgenError(f"--address {address}: no cluster of Ray can be joined there: {why[:300]}")
+
+
+def _first(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
