@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from imgen.metrics import Evaluation
-    from imgen.metrics.generated import Pictures
     from imgen.metrics.quality.networks import Network
+    from imgen.metrics.quality.pictures import Pictures
 
 _PASS = 64
 _VERSION = "1"  # of what is kept: another one where the same pictures would give other features

@@ -13,8 +13,8 @@ from imgen.binding import Count
 from imgen.errors import DataError
 from imgen.images import to_float
 from imgen.metrics import Measured, Metric
-from imgen.metrics.generated import Pictures, comparisons
 from imgen.metrics.quality.perceptual import LEAST_SIDE, WANTED, PerceptualDistance, read_distance
+from imgen.metrics.quality.pictures import Pictures, comparisons
 from imgen.metrics.quality.rows import REAL, counts_of, joined
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import numpy as np
 
 from imgen.errors import DataError
 from imgen.metrics import Measured
-from imgen.metrics.generated import Comparison, comparisons
 from imgen.metrics.quality.features import Seen, seen, seen_real
 from imgen.metrics.quality.networks import Network, network_of
+from imgen.metrics.quality.pictures import Comparison, comparisons
 
 if TYPE_CHECKING:
     from imgen.metrics import Evaluation
