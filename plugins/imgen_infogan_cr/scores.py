@@ -8,6 +8,7 @@ import numpy as np
 from annotated_types import Ge
 
 from imgen.binding import NonNegative
+from imgen.errors import DataError
 from imgen.metrics import Measured
 from imgen.metrics.disentanglement import beta, information, votes
 from imgen.metrics.disentanglement.dhsic import joint_criterion, median_distances
@@ -53,6 +54,7 @@ def factorvae_score_infogan_cr(
     def measure(evaluation: Evaluation) -> Measured:
         data = metric_data(evaluation, groups=groups, group_size=group_size, rows=rows)
         several_factors(data.representation.factors, "the FactorVAE score")
+        _several_things(data, "does not vary")
         anywhere = data.anywhere
         steady = steady_codes(anywhere)
         scale = anywhere.std(axis=0)
@@ -92,6 +94,7 @@ def betavae_score_infogan_cr(*, groups: NonNegative = 0, group_size: NonNegative
     def measure(evaluation: Evaluation) -> Measured:
         data = metric_data(evaluation, groups=groups, group_size=group_size)
         several_factors(data.representation.factors, "the BetaVAE score")
+        _several_things(data, "has no pairs")
         features, labels = beta.differences(data.groups.codes), data.groups.labels
         weights = beta.fitted(features, labels, len(data.factor_names))
         odd = data.groups.codes.shape[1] % 2
@@ -213,6 +216,11 @@ def _information(data: MetricData) -> NDArray[np.float64]:
         ("infogan-cr", "mutual information", data.row_count),
         lambda: information.mutual_information(information.discretised(data.rows.codes), data.rows.places),
     )
+
+
+def _several_things(data: MetricData, otherwise: str) -> None:
+    if data.group_size < 2:
+        raise DataError(f"a group of one thing {otherwise}; set group_size=2 or more")
 
 
 def _group_counts(data: MetricData) -> dict[str, int]:

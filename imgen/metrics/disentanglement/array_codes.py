@@ -78,12 +78,13 @@ class ArrayCodes:
         return _first(self.all_rows if as_they_stand else _at(self.all_rows, self._shuffled), n, "rows", "rows")
 
     def anywhere(self, n: int, rng: np.random.Generator) -> NDArray[np.float32]:
-        """Codes of n different rows, by chance.
+        """Codes of n different rows, by chance, or of all as they stand.
 
         Raises: `DataError` where there are not so many.
         """
         _enough(n, self.different, "different rows", "rows")
-        return self._anywhere[rng.permutation(self.different)[:n]]
+        every = n == self.different
+        return self._anywhere if every else self._anywhere[rng.permutation(self.different)[:n]]
 
     def groups(self, count: int, size: int, rng: np.random.Generator, in_turn: bool = True) -> Groups:
         """The first of the groups that are there already, or of factors by chance, groups of different rows.
