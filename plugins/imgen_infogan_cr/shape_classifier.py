@@ -24,7 +24,8 @@ from imgen_infogan_cr.networks import conv, narrow_widths, start
 
 NAME = "shape-classifier"
 """What the classifier is registered as."""
-_TOLD = ("steps", "batch", "lr", "seed")  # by the file of a classifier, of its training
+TOLD = ("steps", "batch", "lr", "settle", "seed")
+"""What the file of a classifier tells of its training."""
 _TOGETHER = 2**16  # rows whose factors are looked up at once
 
 
@@ -70,13 +71,15 @@ class Training:
     """How the classifier is trained; the authors' values are the defaults.
 
     epochs: walks through all pictures. steps: at most so many batches, 0 for all that the epochs have. batch: pictures
-    in a batch. lr: Adam's rate, which stays. seed: of first weights and order.
+    in a batch. lr: Adam's rate, which stays. settle: batches after the last that move the running averages of batch
+    norm alone; the authors have none. seed: of first weights and order.
     """
 
     epochs: int = 5
     steps: int = 0
     batch: int = 64
     lr: float = 0.01
+    settle: int = 100
     seed: int = 0
 
     def whole(self, pictures: int) -> int:
@@ -89,7 +92,7 @@ class Training:
 
 
 class Trained(NamedTuple):
-    """A classifier, and its training as its file tells of it: `steps` that were made, `batch`, `lr`, `seed`."""
+    """A classifier, and its training as its file tells of it: what `TOLD` names, the `steps` being those made."""
 
     model: ShapeClassifier
     origin: Mapping[str, Any]
@@ -139,6 +142,10 @@ def train_shape_classifier(
     The mean cross-entropy over batches from walks through reshuffled epochs of all pictures; Adam. Weights and order
     follow from the seed; random number generators of torch and numpy are left as they were. float32.
 
+    The rate stays high to the end, so weights still move when training ends, and the running averages of batch norm lag
+    behind them: a network that tells 99 % of a batch right by the batch's own statistics may tell a third right by its
+    running ones. So weights are held for `settle` more batches, while the averages catch up.
+
     Raises: `DataError` where the data has no kinds, the network cannot take its pictures, or training diverges.
     """
     device = torch.device(device)
@@ -152,14 +159,16 @@ def train_shape_classifier(
     steps = training.length(pictures)
     deterministic = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
     try:
-        with deterministic, torch.enable_grad():
-            for step in range(steps):
+        with deterministic:
+            for step in range(steps + training.settle):
                 batch = loader.batch(step)
                 shown = to_float(batch["images"]).contiguous(memory_format=torch.channels_last)
-                loss = cross_entropy(model(shown), batch["kinds"])
-                adam.zero_grad()
-                loss.backward()
-                adam.step()
+                with torch.set_grad_enabled(step < steps):
+                    loss = cross_entropy(model(shown), batch["kinds"])
+                if step < steps:
+                    adam.zero_grad()
+                    loss.backward()
+                    adam.step()
     finally:
         loader.close()
     if not _finite(model):
@@ -199,7 +208,7 @@ def read_shape_classifier(path: Path, dataset: Any, device: torch.device | str =
     if replace(config.data, about="") != replace(wanted, about=""):
         raise DataError(f"{path}: was trained on other kinds, factors or sizes; remove it, or give another path")
     origin = config.origin
-    if not all(isinstance(origin.get(name), int | float) for name in _TOLD) or not _finite(model):
+    if not all(isinstance(origin.get(name), int | float) for name in TOLD) or not _finite(model):
         raise DataError(f"{path}: does not say how it was trained, or holds no numbers; remove it")
     return Trained(_arranged(model), origin)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,15 @@ from imgen.images import to_float
 from imgen.metrics import Measured
 from imgen.metrics.weights import kept_with
 from imgen.model import Generator
-from imgen_infogan_cr.shape_classifier import NAME, ShapeClassifier, Trained, Training, kinds_of, shape_classifier_of
+from imgen_infogan_cr.shape_classifier import (
+    NAME,
+    TOLD,
+    ShapeClassifier,
+    Trained,
+    Training,
+    kinds_of,
+    shape_classifier_of,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,6 +95,7 @@ def shape_inception_score(
     steps: NonNegative = 0,
     batch: Annotated[int, Ge(2)] = 64,
     lr: Rate = 0.01,
+    settle: NonNegative = 100,
     classifier_seed: NonNegative = 0,
 ) -> Callable[[Evaluation], Measured]:
     """Inception score, confidence and missing modes of generated sprites, by a classifier trained on the real ones.
@@ -106,12 +116,14 @@ def shape_inception_score(
         steps: of the classifier's training at most; 0 for all that the epochs have [batches]
         batch: of the classifier's training [pictures]
         lr: of the classifier's training: Adam's rate, which stays
+        settle: further batches that move the running averages of its batch norm alone; the authors have none [batches]
         classifier_seed: of the classifier's first weights and the order of its pictures
 
-    Source: Lin et al., InfoGAN-CR, 2020. Pictures are as the model gives them, not rounded to 8 bits.
+    Source: Lin et al., InfoGAN-CR, 2020; there batch norm is not settled. Pictures are as the model gives them, not
+    rounded to 8 bits.
     Raises: `DataError` where the model generates nothing that fits, or the data has no kinds.
     """
-    training = Training(epochs=epochs, steps=steps, batch=batch, lr=lr, seed=classifier_seed)
+    training = Training(epochs=epochs, steps=steps, batch=batch, lr=lr, settle=settle, seed=classifier_seed)
 
     def measure(evaluation: Evaluation) -> Measured:
         _check(evaluation)
@@ -132,9 +144,7 @@ def shape_inception_score(
         return Measured(
             values={**named, **real_named, "classifier_accuracy": accuracy},
             counts={"pictures": pictures, "real_pictures": sum(real.counts), "classifier_steps": made_steps},
-            protocol=f"a classifier of {trained.model.attributes[0].name} trained for {made_steps:,} batches of "
-            f"{trained.origin['batch']} with Adam's rate {trained.origin['lr']:g} and seed {trained.origin['seed']}, "
-            "none held out; one inception score over all pictures, natural logarithms",
+            protocol=_protocol(trained),
             details={
                 "counts": dict(zip(values, scores.counts, strict=False)),
                 "real_counts": dict(zip(values, real.counts, strict=True)),
@@ -144,6 +154,15 @@ def shape_inception_score(
         )
 
     return measure
+
+
+def _protocol(trained: Trained) -> str:
+    told, kind = trained.origin, trained.model.attributes[0].name
+    return (
+        f"a classifier of {kind} trained for {int(told['steps']):,} batches of {told['batch']} with Adam's rate "
+        f"{told['lr']:g} and seed {told['seed']}, its batch norm settled over {told['settle']}, no picture held out; one "
+        "inception score over all pictures; natural logarithms"
+    )
 
 
 def _check(evaluation: Evaluation) -> None:
@@ -196,8 +215,8 @@ def _notes(trained: Trained, training: Training, dataset: Any, accuracy: float) 
     notes = []
     if made < whole:
         notes.append(f"the classifier was trained for {made:,} batches; the authors' 5 passes are {whole:,}")
-    wanted = {"steps": training.length(pictures), "batch": training.batch, "lr": training.lr, "seed": training.seed}
-    other = [name for name, value in wanted.items() if trained.origin.get(name) != value]
+    wanted = {**asdict(training), "steps": training.length(pictures)}
+    other = [name for name in TOLD if trained.origin.get(name) != wanted[name]]
     if other:
         told = ", ".join(f"{name} {trained.origin.get(name)} (not {wanted[name]})" for name in other)
         notes.append(f"the classifier's file was trained otherwise than the settings say: {told}")

@@ -11,6 +11,7 @@ from torch.nn.functional import conv2d
 
 from imgen.data.factored.drawn_sprites import drawn_sprites
 from imgen.data.factored.dsprites import dsprites
+from imgen.data.loader import Loader
 from imgen.data.shapes import shapes
 from imgen.data.spec import Attribute, DataSpec
 from imgen.errors import DataError
@@ -33,7 +34,7 @@ from imgen_infogan_cr.shape_classifier import (
 )
 
 THREE = DataSpec(image=(1, 64, 64), attributes=(Attribute("shape", ("0", "1", "2")),))
-QUICK = Training(steps=3, batch=8)
+QUICK = Training(steps=3, batch=8, settle=0)
 
 
 def weights(model):
@@ -147,8 +148,8 @@ def test_a_kind_that_is_not_the_first_factor(data):
 def test_it_learns():
     drawn = drawn_sprites(size=16, shapes=2, scales=1, positions=8)
     data = replace(drawn, columns={"images": drawn.columns["images"].decode_all(1)})
-    model, steps = train_shape_classifier(data, Training(epochs=20, batch=32), "cpu")
-    assert steps == 80
+    model, steps = train_shape_classifier(data, Training(epochs=12, batch=32, settle=30), "cpu")
+    assert steps == 48
     assert not model.training
     rows = np.arange(128)
     with torch.no_grad():
@@ -170,6 +171,17 @@ def test_weights_follow_from_the_seed_and_nothing_else_moves(data):
     assert not torch.equal(one, weights(train_shape_classifier(data, replace(QUICK, steps=4))[0]))
 
 
+def test_batch_norm_settles_and_nothing_else_moves(data):
+    """What settles hears of later batches alone: the running averages, and by a decay of 0.9."""
+    one, two = (train_shape_classifier(data, replace(QUICK, settle=n))[0] for n in (0, 1))
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+    rows = Loader(data, batch=8, seed=0, device=torch.device("cpu")).rows(3)["images"]
+    seen = one.layers[:2]((to_float(data.columns["images"].fetch(rows)) + 1) / 2)
+    wanted = 0.9 * one.layers[2].running_mean + 0.1 * seen.mean(dim=(0, 2, 3))
+    assert torch.allclose(two.layers[2].running_mean, wanted, atol=1e-6)
+    assert not torch.allclose(two.layers[2].running_mean, one.layers[2].running_mean, atol=1e-6)
+
+
 def test_it_is_trained_once_for_equal_settings(data):
     one = shape_classifier_of(data, QUICK)
     assert shape_classifier_of(data, replace(QUICK)) is one
@@ -182,7 +194,7 @@ def test_a_file_is_written_once_and_read_afterwards(data, tmp_path, monkeypatch)
     one = shape_classifier_of(data, QUICK, path)
     config = read_config(path)
     assert config.name == NAME and config.plugin.startswith("infogan_cr (imgen ")
-    assert {"steps": 3, "batch": 8, "lr": 0.01, "seed": 0}.items() <= config.origin.items()
+    assert {"steps": 3, "batch": 8, "lr": 0.01, "settle": 0, "seed": 0}.items() <= config.origin.items()
     monkeypatch.setattr(shape_classifier, "train_shape_classifier", None)
     again = shape_classifier_of(drawn_sprites(size=16, shapes=2, scales=2, positions=4), QUICK, str(path))
     images = torch.rand(4, 1, 16, 16) * 2 - 1
