@@ -81,8 +81,9 @@ def called(weights: Path, config: ModelConfig) -> str:
     from imgen.train import checkpoint
     from imgen.train.run import is_run, weights_of
 
-    for folder in weights.resolve().parents[:3]:
+    file = weights.resolve()
+    for folder in file.parents[:3]:
         if is_run(folder):
-            former = weights.name == checkpoint.WEIGHTS and weights.resolve() != weights_of(folder).resolve()
-            return f"{folder.name}@{int(weights.parent.name.removeprefix('step-'))}" if former else folder.name
+            former = file.name == checkpoint.WEIGHTS and file != weights_of(folder).resolve()
+            return f"{folder.name}@{int(file.parent.name.removeprefix('step-'))}" if former else folder.name
     return config.name

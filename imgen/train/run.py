@@ -30,8 +30,12 @@ def is_complete(path: Path, steps: int | None = None) -> bool:
 
 
 def newest_first(root: Path = ROOT) -> list[Path]:
-    """The runs in a folder, the one that was started last first."""
+    """The runs in a folder, the one that was started last first; a link to one of them is no further one."""
     runs = [path for path in root.iterdir() if is_run(path)] if root.is_dir() else []
+    own = {path.resolve() for path in runs if not path.is_symlink()}
+    # Such as runs/best, another name of a run. Those that lead elsewhere count, each aim once.
+    links = {path.resolve(): path for path in sorted(runs, reverse=True) if path.is_symlink()}
+    runs = [path for path in runs if not path.is_symlink()] + [path for aim, path in links.items() if aim not in own]
     return sorted(runs, key=lambda path: ((path / "recipe.yaml").stat().st_mtime_ns, path.name), reverse=True)
 
 

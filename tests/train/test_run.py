@@ -183,3 +183,21 @@ def test_a_broken_recipe_in_a_run_is_no_run_to_resume(recipe):
     (folder / "recipe.yaml").write_text("a: [")
     assert run.open_for(recipe, None, fresh=False) != folder
     assert not run.is_complete(folder)
+
+
+def test_a_link_is_another_name_of_a_run_and_no_further_one(recipe, finish):
+    first, second = (run.open_for(recipe, None, fresh=True) for _ in range(2))
+    for folder, when in ((first, 200), (second, 100)):
+        os.utime(folder / "recipe.yaml", (when, when))
+        finish(folder)
+    elsewhere = run.open_for(recipe, Path("elsewhere/a"), fresh=False)
+    os.utime(elsewhere / "recipe.yaml", (300, 300))
+    Path("runs/best").symlink_to("mine-0001")
+    Path("runs/zzz").symlink_to("mine-0002")
+    Path("runs/nowhere").symlink_to("mine-0009")
+    Path("runs/weights").symlink_to("mine-0001/model.safetensors")
+    assert run.newest_first() == [first, second]
+    Path("runs/abroad").symlink_to("../elsewhere/a")
+    Path("runs/again").symlink_to("abroad")
+    assert run.newest_first() == [Path("runs/abroad"), first, second]
+    assert run.weights_of(Path("runs/best")) == Path("runs/best/model.safetensors")
