@@ -21,6 +21,7 @@ _COMMANDS = {
     "translate": "imgen.commands.translate:translate",
     "evaluate": "imgen.commands.evaluate:evaluate",
     "runs": "imgen.commands.runs:runs",
+    "select": "imgen.commands.select:select",
     "data": "imgen.commands.data:data",
     "info": "imgen.commands.show:info",
     "plugins": "imgen.commands.show:plugins",
