@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ROWS = 2048  # at once: their numbers for all values stay near the processor
+# In a product of matrices: larger ones are shared out among threads, which on a busy machine wait for each other longer
+# than the product takes, a hundred times over.
+_PRODUCTS = 2**18
 _STEPS = 200
 _ENOUGH = 1e-12  # what a further step could gain, of the loss
 
@@ -52,9 +56,12 @@ def one_against_rest(codes: NDArray[np.floating], places: NDArray[np.integer], v
 
 def probabilities(codes: NDArray[np.floating], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Of each value, summing to 1, from `one_against_rest`. Shapes: (n, D), (values, D + 1) -> (n, values)."""
-    told, _ = _sigmoid(np.asarray(codes, np.float64) @ weights[:, :-1].T + weights[:, -1])
-    told /= told.sum(axis=1, keepdims=True)
-    return told
+    found = np.empty((len(codes), len(weights)))
+    for start, end, part in _parts(len(codes), max(8, _PRODUCTS // weights.size)):
+        rows = np.asarray(codes[start:end], np.float64).reshape(-1, part, codes.shape[1])
+        told, _ = _sigmoid(rows @ weights[:, :-1].T + weights[:, -1])
+        found[start:end] = (told / told.sum(axis=-1, keepdims=True)).reshape(end - start, -1)
+    return found
 
 
 def _sigmoid(z: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -68,17 +75,29 @@ def _at(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Loss (V,), gradient (V, D + 1) and curvature (V, D + 1, D + 1) for values `of`, (V,)."""
     size = weights.shape[1]
-    upper = np.triu_indices(size)
+    first, second = np.triu_indices(size)
     loss, gradient = (weights**2).sum(axis=1) / 2, weights.copy()
-    halves = np.zeros((len(weights), len(upper[0])))
-    for start in range(0, len(codes), _ROWS):
-        rows = np.concatenate([codes[start : start + _ROWS], np.ones((len(codes[start : start + _ROWS]), 1))], axis=1)
-        shown = places[start : start + _ROWS, None] == of
+    halves = np.zeros((len(weights), len(first)))
+    together = max(8, min(64, _PRODUCTS // (len(weights) * len(first))))
+    for start, end, part in _parts(len(codes), together):
+        rows = np.concatenate([codes[start:end], np.ones((end - start, 1))], axis=1).reshape(-1, part, size)
+        shown = (places[start:end, None] == of).reshape(-1, part, len(of))
         z = rows @ weights.T
         told, small = _sigmoid(z)
-        loss += (np.log1p(small) + np.maximum(z, 0.0) - np.where(shown, z, 0.0)).sum(axis=0)
-        gradient += (told - shown).T @ rows
-        halves += (told * (1 - told)).T @ (rows[:, upper[0]] * rows[:, upper[1]])
+        loss += (np.log1p(small) + np.maximum(z, 0.0) - np.where(shown, z, 0.0)).sum(axis=(0, 1))
+        gradient += ((told - shown).transpose(0, 2, 1) @ rows).sum(axis=0)
+        halves += ((told * (1 - told)).transpose(0, 2, 1) @ (rows[..., first] * rows[..., second])).sum(axis=0)
     curve = np.zeros((len(weights), size, size))
-    curve[:, upper[0], upper[1]] = curve[:, upper[1], upper[0]] = halves
+    curve[:, first, second] = curve[:, second, first] = halves
     return loss, gradient, curve + np.eye(size)
+
+
+def _parts(n: int, together: int) -> Iterator[tuple[int, int, int]]:
+    """Start and end of rows to take at once, and of how many they are stacks; all n in turn."""
+    for start in range(0, n, _ROWS):
+        end = min(start + _ROWS, n)
+        whole = start + (end - start) // together * together
+        if whole > start:
+            yield start, whole, together
+        if end > whole:
+            yield whole, end, end - whole
