@@ -12,9 +12,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from imgen.data.factored.teapots import Teapots
+from imgen.errors import DataError
 from imgen.metrics.disentanglement.arrays import ArrayCodes
 from imgen.metrics.disentanglement.checked import finite_codes
-from imgen.metrics.disentanglement.representation import Groups, Representation, Rows, representation_of
+from imgen.metrics.disentanglement.representation import (
+    Groups,
+    ModelCodes,
+    Representation,
+    Rows,
+    representation_of,
+)
+from imgen_infogan_cr.given import GivenCodes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +35,7 @@ if TYPE_CHECKING:
 Part = TypeVar("Part", Groups, Rows)
 
 _KEY = "infogan-cr"
-_GROUPS, _ANYWHERE, _ROWS, _PICTURES = 21, 22, 23, 24  # streams of the evaluation's seed
+_GROUPS, _ANYWHERE, _ROWS, _PICTURES, _HELD_OUT = 21, 22, 23, 24, 25  # streams of the evaluation's seed
 _PER_FACTOR = 100  # groups
 _GROUP_SIZE = 100
 _GROUP_SIZE_OF_TWO_FACTORS = 25
@@ -85,6 +94,20 @@ class MetricData:
         """Of each factor, whether its values are kinds, which no line leads along."""
         return [not factor.ordered for factor in self.representation.factors]
 
+    def held_out(self, n: int) -> Rows:
+        """Other rows than `rows`, to test on what was fitted to these; the paper's metrics have none.
+
+        Raises: `DataError` where there are not so many, or `rows` leaves none of a file.
+        """
+        codes = self.representation
+        if isinstance(codes, ArrayCodes) and self.row_count > codes.rows_to_fit_to:
+            raise DataError(
+                f"{self.row_count:,} rows leave none of {codes.things:,} to hold out: set rows={codes.rows_to_fit_to}"
+            )
+        return self.evaluation.once(
+            (_KEY, "held out", n), lambda: _whole(codes.rows(n, self._rng(_HELD_OUT), held_out=True))
+        )
+
     def _different(self, count: int, stream: int) -> NDArray[np.float32]:
         return self.evaluation.once(
             (_KEY, "different", stream, count),
@@ -99,21 +122,29 @@ def metric_data(evaluation: Evaluation, *, groups: int = 0, group_size: int = 0,
     """What a metric of this paper is taken on; the same for all that ask with the same sizes.
 
     groups, group_size: 0 is the paper's: 100 groups for each factor, of 100 things, or of 25 where there are but two
-    factors; or the groups that a file of codes brings with it.
+    factors; or the groups that a file of codes, or of teapots, brings with it.
     rows: of `rows` and of `anywhere`; 0 is the paper's, a tenth of the data set, or all rows of a file.
     Raises: `DataError` where the model reads no codes, or nothing is known of the data's factors.
     """
-    codes = evaluation.once((_KEY, "representation"), lambda: representation_of(evaluation, sampled=True))
+    codes = evaluation.once((_KEY, "representation"), lambda: _representation(evaluation))
     factors = len(codes.factors)
     all_groups = _PER_FACTOR * factors
     size = _GROUP_SIZE if factors > 2 else _GROUP_SIZE_OF_TWO_FACTORS
     all_rows = all_anywhere = max(2, codes.things // 10)
-    if isinstance(codes, ArrayCodes):
+    if isinstance(codes, ArrayCodes | GivenCodes):
         all_groups, size = codes.stored_groups or (all_groups, size)
+    if isinstance(codes, ArrayCodes):
         all_rows, all_anywhere = codes.things, codes.different
     return MetricData(
         evaluation, codes, groups or all_groups, group_size or size, rows or all_rows, rows or all_anywhere
     )
+
+
+def _representation(evaluation: Evaluation) -> Representation:
+    codes = representation_of(evaluation, sampled=True)
+    if isinstance(codes, ModelCodes) and isinstance(codes.dataset, Teapots):
+        return GivenCodes(codes.model, codes.dataset, codes.device, codes.sampled)
+    return codes
 
 
 def _different(codes: Representation) -> int:

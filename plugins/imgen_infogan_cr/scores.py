@@ -198,7 +198,7 @@ def dhsic_infogan_cr(*, rows: Annotated[int, Ge(2)] = 5000) -> Metric:
         codes = metric_data(evaluation).pictures(rows)
         several_codes(codes, "dHSIC")
         scales = median_distances(codes)
-        found = joint_criterion(codes, scales, lambda apart, scale: np.exp(-apart / scale**2))
+        found = joint_criterion(codes, scales, lambda apart, scale: np.exp(apart * (-1 / scale**2)))
         none = np.flatnonzero(scales == 0).tolist()
         return Measured(
             values={"dhsic": found.total},

@@ -49,6 +49,11 @@ class ArrayCodes:
         return len(self._anywhere)
 
     @property
+    def rows_to_fit_to(self) -> int:
+        """As many as `rows` has beside those that are held out."""
+        return self.things if self.held_out_rows is not None else self.things - self.things // _SHARE_HELD_OUT
+
+    @property
     def stored_groups(self) -> tuple[int, int] | None:
         """How many groups there are already, and of what size."""
         return None if self.own_groups is None else self.own_groups.codes.shape[:2]

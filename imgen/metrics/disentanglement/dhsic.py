@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     Kernel = Callable[[NDArray[np.float64], float], NDArray[np.float64]]
 
-_AT_ONCE = 2**20  # distances
+_AT_ONCE = 2**16  # distances: they stay near the processor
 
 
 class Criterion(NamedTuple):
