@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def factorvae_score_infogan_cr(
     *, groups: NonNegative = 0, group_size: NonNegative = 0, rows: NonNegative = 0
 ) -> Metric:
-    """Whether the code that varies least tells which factor does not vary: FactorVAE's score.
+    """Whether the code that varies least tells which factor stays: FactorVAE's score as InfoGAN-CR's authors take it.
 
     Groups share one value of one factor, of each factor in turn. The code whose standard deviation within a group,
     over that of the data set, is smallest has a vote for its factor. `score` is the share of votes that agree with
@@ -75,7 +75,7 @@ def factorvae_score_infogan_cr(
 
 
 def betavae_score_infogan_cr(*, groups: NonNegative = 0, group_size: NonNegative = 0) -> Metric:
-    """Whether a line tells from differences of codes which factor a group shares: BetaVAE's score.
+    """Whether lines tell from differences of codes which factor stays: BetaVAE's score as InfoGAN-CR's authors take it.
 
     Groups share one value of one factor, of each factor in turn. What is told from is the mean over pairs of a group of
     the absolute difference of each code, codes as they are. A logistic regression of each factor against the rest is

@@ -33,7 +33,7 @@ def factorvae_score_disentanglement_lib(
     rows: Annotated[int, Ge(2)] = TRAIN,
     least_spread: Weight = 0.05,
 ) -> Metric:
-    """Whether the code that varies least tells which factor does not vary: FactorVAE's score.
+    """Whether the code that varies least tells which factor stays: FactorVAE's score as disentanglement_lib has it.
 
     Each group shares one value of one factor, both by chance. The code whose variance within the group, over its
     variance anywhere, is smallest has a vote for that factor. Each code then stands for the factor that it had most
@@ -79,7 +79,7 @@ def factorvae_score_disentanglement_lib(
 def betavae_score_disentanglement_lib(
     *, train: Count = TRAIN, test: Count = TEST, group_size: Annotated[int, Ge(1)] = 64
 ) -> Metric:
-    """Whether a line tells from differences of codes which factor pairs share: BetaVAE's score.
+    """Whether lines tell from differences of codes which factor stays: BetaVAE's score as disentanglement_lib has it.
 
     A point is the mean over pairs of things of the absolute difference of each code, codes as they are. The pairs of a
     point share a value of the same factor, each pair its own value. A logistic regression of each factor against the
@@ -114,7 +114,7 @@ def betavae_score_disentanglement_lib(
 
 
 def mig_disentanglement_lib(*, rows: Annotated[int, Ge(2)] = TRAIN) -> Metric:
-    """How far the code that says most of a factor is ahead of the next: the mutual information gap.
+    """How far the code that says most of a factor is ahead of the next: MIG as disentanglement_lib has it.
 
     The range of each code is cut into 20 equal parts. `mig` is the mean over factors of the largest less the second
     largest mutual information of a code with it, over the factor's entropy. Parts do not tell factors of many values
@@ -148,7 +148,7 @@ def mig_disentanglement_lib(*, rows: Annotated[int, Ge(2)] = TRAIN) -> Metric:
 
 
 def modularity_disentanglement_lib(*, rows: Annotated[int, Ge(2)] = TRAIN) -> Metric:
-    """Whether each code says something of one factor alone: modularity.
+    """Whether each code says something of one factor alone: modularity as disentanglement_lib has it.
 
     The range of each code is cut into 20 equal parts. `modularity` is the mean over codes of 1 less how evenly the
     squares of its mutual information are spread over the factors; a code that says nothing of any counts 0. Noise does
