@@ -76,9 +76,7 @@ def comparisons(evaluation: Evaluation, n: int, metric: str) -> list[Comparison]
     if isinstance(evaluation.model, Generator):
         return [Comparison("", generated(evaluation, n, metric), real_pictures(evaluation, n, metric))]
     if not isinstance(evaluation.model, Translator):
-        raise DataError(
-            f"{metric}: needs a model that makes pictures, from latents or from pictures; this one does not"
-        )
+        raise DataError(f"{metric}: needs a model that makes pictures, from latents or from others; this one does not")
     if spec.domains:
         return _between_domains(evaluation, n, metric)
     return _edits(evaluation, n, metric)
@@ -98,7 +96,7 @@ def generated(evaluation: Evaluation, n: int, metric: str) -> Pictures:
         words = np.random.SeedSequence([evaluation.seed, zlib.crc32(b"generated pictures"), block]).generate_state(2)
         generator = torch.Generator().manual_seed(int(words[0]) << 31 | int(words[1]) >> 1)
         latents = torch.cat([model.draw(code, PART, generator).float() for code in model.codes], dim=1)
-        with looking(model):
+        with looking(model), torch.no_grad():
             made = [model(some.to(evaluation.device)) for some in latents.split(_PASS)]
         return torch.cat([_checked(evaluation, some, metric) for some in made])
 
