@@ -8,11 +8,12 @@ draws from its posterior.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
 from imgen.data.factored.teapots import Teapots
+from imgen.data.factors import Factored
 from imgen.errors import DataError
 from imgen.metrics.disentanglement.arrays import ArrayCodes
 from imgen.metrics.disentanglement.checked import finite_codes
@@ -23,6 +24,7 @@ from imgen.metrics.disentanglement.representation import (
     Rows,
     representation_of,
 )
+from imgen.model import Encoder
 from imgen_infogan_cr.given import GivenCodes
 
 if TYPE_CHECKING:
@@ -78,11 +80,7 @@ class MetricData:
     @property
     def anywhere(self) -> NDArray[np.float32]:
         """Codes of different things, (anywhere_count, D), by which the spread of a group is scaled."""
-        return self._different(self.anywhere_count, _ANYWHERE)
-
-    def pictures(self, most: int) -> NDArray[np.float32]:
-        """Codes of `most` different things, or of all where there are fewer; other ones than `anywhere`."""
-        return self._different(min(most, _different(self.representation)), _PICTURES)
+        return _different(self.evaluation, self.representation, self.anywhere_count, _ANYWHERE)
 
     @property
     def factor_names(self) -> Sequence[str]:
@@ -106,12 +104,6 @@ class MetricData:
             )
         return self.evaluation.once(
             (_KEY, "held out", n), lambda: _whole(codes.rows(n, self._rng(_HELD_OUT), held_out=True))
-        )
-
-    def _different(self, count: int, stream: int) -> NDArray[np.float32]:
-        return self.evaluation.once(
-            (_KEY, "different", stream, count),
-            lambda: finite_codes(self.representation.anywhere(count, self._rng(stream))),
         )
 
     def _rng(self, stream: int) -> np.random.Generator:
@@ -140,6 +132,16 @@ def metric_data(evaluation: Evaluation, *, groups: int = 0, group_size: int = 0,
     )
 
 
+def codes_of_pictures(evaluation: Evaluation, most: int) -> NDArray[np.float32]:
+    """Codes of so many different pictures of the data set, or of all where it has fewer, whatever is known of them.
+
+    Raises: `DataError` where the model reads no codes, or the data set has no pictures.
+    """
+    codes = evaluation.once((_KEY, "reading"), lambda: _reading(evaluation))
+    different = codes.different if isinstance(codes, ArrayCodes) else codes.things
+    return _different(evaluation, codes, min(most, different), _PICTURES)
+
+
 def _representation(evaluation: Evaluation) -> Representation:
     codes = representation_of(evaluation, sampled=True)
     if isinstance(codes, ModelCodes) and isinstance(codes.dataset, Teapots):
@@ -147,8 +149,19 @@ def _representation(evaluation: Evaluation) -> Representation:
     return codes
 
 
-def _different(codes: Representation) -> int:
-    return codes.different if isinstance(codes, ArrayCodes) else codes.things
+def _reading(evaluation: Evaluation) -> Representation:
+    """The same, or of data of which no factors are known: of those, codes `anywhere` alone can be asked for."""
+    model, dataset = evaluation.model, evaluation.dataset
+    if isinstance(model, Encoder) and not isinstance(dataset, Factored):
+        if "images" not in dataset.columns:
+            raise DataError("this data set has no single pictures to read codes from; take one that has")
+        return ModelCodes(model, cast(Factored, dataset), evaluation.device, sampled=True)
+    return evaluation.once((_KEY, "representation"), lambda: _representation(evaluation))
+
+
+def _different(evaluation: Evaluation, codes: Representation, count: int, stream: int) -> NDArray[np.float32]:
+    rng = np.random.default_rng([evaluation.seed, stream])
+    return evaluation.once((_KEY, "different", stream, count), lambda: finite_codes(codes.anywhere(count, rng)))
 
 
 def _whole(part: Part) -> Part:

@@ -20,7 +20,7 @@ from imgen.metrics.disentanglement.fitting import (
     several_values,
     steady_codes,
 )
-from imgen_infogan_cr.protocol import metric_data
+from imgen_infogan_cr.protocol import codes_of_pictures, metric_data
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -185,17 +185,17 @@ def dhsic_infogan_cr(*, rows: Annotated[int, Ge(2)] = 5000) -> Metric:
     Less is better. The kernel is exp(-distance / h²), h being the median of all distances: no Gaussian, and not the
     same for codes of another scale. Independent codes do not come to 0 but to about 1 / rows, so that only numbers of
     equally many rows and codes compare. A code given twice hardly raises it. NaN where half of the distances of a code
-    are 0, as of one that never varies. No factors are needed.
+    are 0, as of one that never varies. It needs no factors: any data set of pictures will do.
 
     Settings:
         rows: pictures of the data set, all where it has fewer [rows]
 
-    Raises: `DataError` where the model reads one code alone.
+    Raises: `DataError` where the model reads one code alone or none, or the data set has no single pictures.
     Source: Pfister, Bühlmann, Schölkopf, Peters, 2018; InfoGAN-CR's authors, 2020.
     """
 
     def measure(evaluation: Evaluation) -> Measured:
-        codes = metric_data(evaluation).pictures(rows)
+        codes = codes_of_pictures(evaluation, rows)
         several_codes(codes, "dHSIC")
         scales = median_distances(codes)
         found = joint_criterion(codes, scales, lambda apart, scale: np.exp(apart * (-1 / scale**2)))

@@ -14,7 +14,12 @@ from imgen.errors import DataError
 from imgen.metrics import Evaluation
 from imgen.metrics.disentanglement.array_codes import array_codes
 from imgen_infogan_cr.protocol import metric_data
-from imgen_infogan_cr.scores import betavae_score_infogan_cr, factorvae_score_infogan_cr, mig_infogan_cr
+from imgen_infogan_cr.scores import (
+    betavae_score_infogan_cr,
+    dhsic_infogan_cr,
+    factorvae_score_infogan_cr,
+    mig_infogan_cr,
+)
 
 N, GROUPS, SIZE = 90, 12, 6
 
@@ -106,3 +111,19 @@ def test_rows_of_a_file_that_are_held_out_are_not_fitted_to():
     assert sorted(both) == list(range(60))
     with pytest.raises(DataError, match="60 rows leave none of 60 to hold out: set rows=40"):
         metric_data(asked).held_out(5)
+
+
+def test_dhsic_needs_pictures_and_no_factors():
+    pictures = torch.randint(0, 256, (40, 3, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    data = {"images": pictures}
+    asked = Evaluation(model=Reads(), dataset=SimpleNamespace(columns=data), device=torch.device("cpu"), seed=0)
+    found = dhsic_infogan_cr()(asked)
+    assert found.counts == {"rows": 40} and found.values["dhsic"] > 0
+    with pytest.raises(DataError, match="nothing is known of the factors of this data"):
+        mig_infogan_cr()(asked)
+    pairs = Evaluation(model=Reads(), dataset=SimpleNamespace(columns={"a": pictures}), device="cpu", seed=0)
+    with pytest.raises(DataError, match="this data set has no single pictures to read codes from"):
+        dhsic_infogan_cr()(pairs)
+    deaf = Evaluation(model=nn.Identity(), dataset=SimpleNamespace(columns=data), device="cpu", seed=0)
+    with pytest.raises(DataError, match="this model reads no codes from pictures"):
+        dhsic_infogan_cr()(deaf)
