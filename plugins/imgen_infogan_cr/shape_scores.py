@@ -160,8 +160,8 @@ def _protocol(trained: Trained) -> str:
     told, kind = trained.origin, trained.model.attributes[0].name
     return (
         f"a classifier of {kind} trained for {int(told['steps']):,} batches of {told['batch']} with Adam's rate "
-        f"{told['lr']:g} and seed {told['seed']}, its batch norm settled over {told['settle']}, no picture held out; one "
-        "inception score over all pictures; natural logarithms"
+        f"{told['lr']:g} and seed {told['seed']}, its batch norm settled over {told['settle']}, no picture held out; "
+        "one inception score over all pictures; natural logarithms"
     )
 
 
