@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,7 @@ def select(found: Plugins, words: tuple[str, ...], **options: Any) -> None:
     common data set or else of their own making, explain one another one by one; the median over all others.
 
     What was measured with labels before is shown beside, and never used. The same seed gives the same scores, in
-    whichever order models are given.
+    whichever order models are given and whatever the batch, but for what other batches round otherwise.
     """
     from imgen.selecting import best
 
@@ -85,6 +86,8 @@ def select(found: Plugins, words: tuple[str, ...], **options: Any) -> None:
     chosen = candidates.gather(words, found)
     with progress_of("encoded"):
         told = _ranked(chosen, place, options, found)
+    if len({repr(each.config.data.to_json()) for each in chosen}) > 1:
+        told = replace(told, notes=[*told.notes, "models were trained on different data"])
     known = [candidates.summary_of(each) for each in chosen]
     told_all = {**told.to_json(), "models": _models(told, chosen, known)}
     paths = _write(told, told_all, options["out"])

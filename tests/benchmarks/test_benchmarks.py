@@ -71,3 +71,10 @@ def test_contrast_gain_runs(tmp_path):
     told = run("contrast_gain.py", "--steps", "4", "--seeds", "1", "--out", "runs", cwd=tmp_path, tiny=[])
     assert all(f"{name} {state}" in told for name in ("best", "gap") for state in ("before", "after", "without"))
     assert (tmp_path / "runs/seed0/checkpoints/step-00000002").is_dir(), "the state before the phase is kept"
+
+
+def test_selection_runs(tmp_path):
+    tiny = ["--steps", "4", "--groups", "2", "--group-size", "4", "--free", "20", "--pictures", "40", "--out", "runs"]
+    told = run("selection.py", *tiny, cwd=tmp_path, tiny=[])
+    assert "model-centrality: a good model first in" in told and "udr-lasso: a good model first in" in told
+    assert all(f"0 {name}" in told for name in ("good-1", "good-2", "brief", "unsettled", "blind", "aslant"))

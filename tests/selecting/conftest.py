@@ -133,6 +133,7 @@ def make_run(here: Path, toy: None) -> Callable[..., Path]:
         seed: int = 0,
         finished: bool = True,
         weights: bool = True,
+        about: str = "",
         **settings: object,
     ) -> Path:
         from imgen.data.spec import DataSpec
@@ -149,9 +150,8 @@ def make_run(here: Path, toy: None) -> Callable[..., Path]:
         )
         os.utime(folder / "recipe.yaml", (count, count))
         origin = {"algorithm": "toys", "seed": seed, "step": 1}
-        config = ModelConfig(
-            name=kind, settings=settings, data=DataSpec(image=image), plugin="stranger-toy 1.0", origin=origin
-        )
+        data = DataSpec(image=image, about=about)
+        config = ModelConfig(name=kind, settings=settings, data=data, plugin="stranger-toy 1.0", origin=origin)
         averaged = {"factor": torch.ones(())}
         if weights:
             checkpoint.write(folder, 1, algorithm={}, averaged=averaged, config=config, seats={}, state={}, name="last")

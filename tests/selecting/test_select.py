@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,27 @@ def test_udr_looks_at_the_data_of_the_runs(cli, make_run):
     assert found["settings"]["pictures"] == 50
     everything = told(cli("select", "runs", "--method", "udr-spearman", "--json"))
     assert everything["settings"]["pictures"] == 96, "of which there are no more"
+
+
+def test_notes_say_what_keeps_scores_from_comparing(cli, make_run):
+    make_run("runs/a", about="cats")
+    make_run("runs/b", about="dogs", called="ab")
+    said = cli("select", "runs", *FEW)
+    assert said.lines == [
+        "note: models have 2 or 3 codes: with fewer of them a vote is more often right by chance, so scores of the "
+        "ones and the others do not quite compare",
+        "note: two models always score alike; three or more tell which to take",
+        "note: models were trained on different data",
+    ]
+
+
+@pytest.mark.parametrize(("method", "module"), [("udr-lasso", "sklearn.linear_model"), ("udr-spearman", "scipy.stats")])
+def test_udr_says_which_package_it_needs(method, module, cli, runs, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    said = cli("select", *ALL, "--method", method, "--pictures", "20")
+    package = module.partition(".")[0]
+    assert (said.status, said.out) == (2, "")
+    assert said.lines == [f"imgen: --method {method} needs the package '{package}': pip install 'imgen[metrics]'"]
 
 
 # ---- what is written ----
