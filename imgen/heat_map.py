@@ -43,7 +43,7 @@ def heat_map(
     beside, above = [_short(name) for name in rows], [_short(name) for name in columns]
     gap = 8 * _SCALE
     left = 20 * _SCALE + (22 * _SCALE if row_title else 0) + round(max(map(small.getlength, beside))) + gap
-    top = 52 * _SCALE + (24 * _SCALE if column_title else 0) + round(max(map(small.getlength, above))) + gap
+    top = 52 * _SCALE + (30 * _SCALE if column_title else 0) + round(max(map(small.getlength, above))) + gap
     width = max(left + cell * len(columns) + 24 * _SCALE, round(large.getlength(title)) + 40 * _SCALE)
     height = top + cell * len(rows) + 24 * _SCALE
     image = Image.new("RGB", (width, height), "white")

@@ -64,7 +64,7 @@ def test_numbers_and_labels_are_written():
 def test_names_of_axes_are_written():
     with_names = drawn([[0.1]], row_title="down", column_title="across")
     plain = drawn([[0.1]])
-    assert with_names.height - plain.height == 24
+    assert with_names.height - plain.height == 30
     assert with_names.width >= plain.width
 
 
