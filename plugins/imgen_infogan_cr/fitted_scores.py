@@ -7,11 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from imgen.binding import NonNegative
-from imgen.errors import DataError
 from imgen.metrics import Measured
 from imgen.metrics.disentanglement import dci, sap
-from imgen.metrics.disentanglement.array_codes import ArrayCodes
-from imgen.metrics.disentanglement.checked import finite_codes
 from imgen.metrics.disentanglement.explicitness import explicitness
 from imgen.metrics.disentanglement.fitting import (
     counted,
@@ -25,12 +22,8 @@ from imgen.metrics.disentanglement.regression import Fitted, Regressor, importan
 from imgen_infogan_cr.protocol import metric_data
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from imgen.metrics import Evaluation, Metric
     from imgen_infogan_cr.protocol import MetricData
-
-_HELD_OUT = 25  # a stream of the evaluation's seed
 
 
 def sap_infogan_cr(*, rows: NonNegative = 0) -> Metric:
@@ -167,21 +160,9 @@ def _told(data: MetricData, fitted: Fitted, held_out: int, told: dict[str, Any])
     if lost := [data.factor_names[place] for place in np.flatnonzero(np.isnan(by_factor.each)).tolist()]:
         notes.append(f"completeness is NaN: no code matters for {', '.join(lost)}")
     if held_out:
-        errors = _errors(data, fitted, held_out)
+        others = data.held_out(held_out)
+        several_values(data.representation.factors, others.places, "held_out_nrmse")
+        errors = fitted.error(others.codes, others.values)
         values["held_out_nrmse"], details["held_out_nrmse"] = float(errors.mean()), listed(errors)
         told = {**told, "counts": {**told["counts"], "held_out": held_out}}
     return Measured(values=values, details=details, notes=notes, **told)
-
-
-def _errors(data: MetricData, fitted: Fitted, held_out: int) -> NDArray[np.float64]:
-    """Of each factor, on rows that nothing was fitted to.
-
-    Raises: `DataError` where all rows were, as those of a file are unless some are kept apart.
-    """
-    if isinstance(data.representation, ArrayCodes) and data.representation.held_out_rows is None:
-        raise DataError("all rows of the file were fitted to; give it others for tests, or leave held_out at 0")
-    rng = np.random.default_rng([data.evaluation.seed, _HELD_OUT])
-    rows = data.representation.rows(held_out, rng, held_out=True)
-    several_values(data.representation.factors, rows.places, "held_out_nrmse")
-    finite_codes(rows.codes)
-    return fitted.error(rows.codes, rows.values)
