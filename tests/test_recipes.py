@@ -31,6 +31,7 @@ LEVELS = {"discogan": 3}
 SMALL |= {"blocks": 1, "n_critic": 2}
 # Weight and gap of a contrastive regulariser change within the twenty steps.
 SMALL |= {"cr_every": 8, "gap_every": 14}
+SMALL |= {"dims": 4}
 TRAIN = {"steps": 20, "batch": 4, "seed": 0, "log_every": 1, "preview_every": 0, "save_every": 1000}
 
 
@@ -50,6 +51,10 @@ def drawn(dataset: dict[str, object], size: int) -> dict[str, object]:
 
 def finds_factors(path: Path) -> bool:
     return path.stem.startswith(("infogan", "factor_vae"))
+
+
+def embeds(path: Path) -> bool:
+    return path.stem.startswith("embedding")
 
 
 def is_translator(path: Path) -> bool:
@@ -170,6 +175,8 @@ def test_the_whole_life_of_a_recipe(path, small, cli, here):
     assert cli("train", f"runs/{path.stem}-0001", "--steps", "3").status == 0
     if "toy" in path.stem:
         assert "translates pictures" in cli("translate").err, "points are none"
+    elif embeds(path):
+        assert "has a model that can be sampled" in cli("sample").err, "it makes no pictures"
     elif is_translator(path):
         said = cli("translate")
         # Four pictures held out and a sheet; of editors, nine edits of each, with manifests.

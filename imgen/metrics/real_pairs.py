@@ -105,15 +105,19 @@ def notes_on(embedder: Embedding) -> list[str]:
 
 
 def _part(evaluation: Evaluation, dataset: Peopled, part: People, pairs: int, who: str) -> _Part:
-    of_part = dataset.among(part)
+    try:
+        of_part = dataset.among(part)
+    except DataError as error:
+        raise DataError(f"{who}: {error}") from error
     found = Pairs(of_part.identity)
     if min(found.same, found.different) < pairs:
         people, pictures = len(of_part.identity_names), len(of_part.identity)
+        fewer = min(found.same, found.different)
+        instead = f"set pairs to {fewer:,} or less, or give more people" if fewer else "give more people"
         raise DataError(
             f"{who}: {pairs:,} distinct pairs of either kind are needed, and the {people:,} people '{part}' with "
-            f"{pictures:,} pictures have {found.same:,} of one identity and {found.different:,} of two; set pairs to "
-            f"{min(found.same, found.different):,} or less, or give more people: one in {round(1 / SHARES[part])} is "
-            f"in this part"
+            f"{pictures:,} pictures have {found.same:,} of one identity and {found.different:,} of two; "
+            f"{instead}: one in {round(1 / SHARES[part])} is in this part"
         )
     rng = rng_of(evaluation, part)
     same = found.draw_same(pairs, rng)

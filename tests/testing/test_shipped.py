@@ -85,6 +85,10 @@ SETTINGS: Mapping[str, list[Mapping[str, Any]]] = {
         {**CODES, "d_noise": 0, "cr_start": 0.5, "cr_every": 1, "cr_times": 3},
     ],
     "factor-vae": [CODES],
+    "identity-embedding": [
+        {"dims": 5, "width": 4},
+        {"dims": 5, "width": 4, "crop": 1.0, "light": 0.0, "flip": False, "decay_over": 3},
+    ],
     "stargan": [
         {**EDITS, "n_critic": 2},
         {**EDITS, "n_critic": 1, "reconstruct": "guessed", "w_gp": 0.0, "w_r1": 1.0, "loss": "hinge", "flip": False},
