@@ -36,7 +36,7 @@ def sap_infogan_cr(*, rows: NonNegative = 0) -> Metric:
     perfect code of dSprites has 0.933. A code that never varies has no correlation, and `sap` is NaN.
 
     Settings:
-        rows: draws of all factors, 0 for a tenth of the data set [rows]
+        rows: draws of all factors, 0 for a tenth of the data set or all of a file [rows]
 
     Raises: `DataError` where there are not so many rows, one code alone, or a factor shows but one value.
     Source: Lin, Thekumparampil, Fanti, Oh, "InfoGAN-CR and ModelCentrality", 2020, the authors' code; each machine is
@@ -74,7 +74,7 @@ def explicitness_infogan_cr(*, rows: NonNegative = 0) -> Metric:
     perfect code of dSprites has 0.954 at 73,728 rows and 0.935 at 4,000. Noise has some 0.51 to 0.54.
 
     Settings:
-        rows: draws of all factors, 0 for a tenth of the data set [rows]
+        rows: draws of all factors, 0 for a tenth of the data set or all of a file [rows]
 
     Raises: `DataError` where there are not so many rows, or a factor shows but one value.
     Source: Ridgeway and Mozer, 2018; InfoGAN-CR's authors, 2020, with the logistic regression that scikit-learn had
@@ -112,7 +112,7 @@ def dci_infogan_cr(
     the mean.
 
     Settings:
-        rows: draws of all factors, 0 for a tenth of the data set [rows]
+        rows: draws of all factors, 0 for a tenth of the data set or all of a file [rows]
         regressor: lasso of penalty 0.02, lasso-cv of the best penalty, forest of 10 trees, or forest-ibgan, with depths
             for each factor, or forest-cv, of the best depth
         held_out: other draws for `held_out_nrmse`, 0 to leave it out [rows]
