@@ -63,6 +63,8 @@ class Seen:
     left: float = 0.0
     again: int = 0
     changed: bool = True
+    begun: Mapping[str, Any] = field(default_factory=dict)
+    """What it told when it last began, before this attempt: as long as it tells the same, it is no further."""
 
     def become(self, state: str, **changes: Any) -> None:
         """Take another state."""
@@ -99,6 +101,8 @@ class Conductor:
 
         Raises: `Stopped` after a signal, `ImgenError` where a machine does not see the folder; runs are saved before.
         """
+        for name in self.points:
+            self.seen[name].become(_unfinished(self.seen[name].state))
         session = secrets.token_hex(8)
         files.write(self.places.session, session)
         waiting = deque(self.points)
@@ -129,6 +133,7 @@ class Conductor:
 
     def _job(self, name: str, session: str, gpus: float) -> Job:
         places, terms = self.places, self.terms
+        self.seen[name].begun = states.started(places.run(name))
         return Job(
             name=name,
             recipe=str(places.recipe(name)),
@@ -153,8 +158,10 @@ class Conductor:
             return False
         folder = self.places.run(name)
         step, steps, _, _ = states.progress(folder)
-        if outcome.status is not None or outcome.how != "ended":
-            attempt = Attempt(name, outcome.how, outcome.status, outcome.seconds, outcome.where, outcome.reason)
+        again = outcome.again and seen.again < self.terms.retries
+        if outcome.how != "ended" or outcome.status is not None:
+            how = "again" if again else outcome.how
+            attempt = Attempt(name, how, outcome.status, outcome.seconds, outcome.where, outcome.reason)
             states.note(self.places, attempt)
         changes = {
             "step": step,
@@ -162,24 +169,18 @@ class Conductor:
             "status": outcome.status,
             "reason": outcome.reason,
             "seconds": round(seen.state.seconds + outcome.seconds, 1),
-            "attempts": seen.state.attempts + (outcome.status is not None),
+            "attempts": seen.state.attempts + (outcome.how != "ended" or outcome.status is not None),
             "where": outcome.where or seen.state.where,
         }
         if outcome.how == "done":
-            seen.become(DONE, **changes)
+            seen.become(DONE, **changes | {"step": changes["steps"] or step})
             return False
-        step = states.saved_step(folder)
-        changes["step"] = step
-        if outcome.how == "ended":
-            seen.become(UNFINISHED if step else WAITING, **changes)
-            return False
-        if outcome.again and seen.again < self.terms.retries:
+        changes["step"] = step = states.saved_step(folder)
+        if again:
             seen.again += 1
             self.say(f"{name}: {outcome.reason}; again from step {step:,} ({seen.again} of {self.terms.retries})")
-            seen.become(UNFINISHED if step else WAITING, **changes)
-            return True
-        seen.become(FAILED, **changes)
-        return False
+        seen.become(FAILED if outcome.how == "failed" and not again else UNFINISHED if step else WAITING, **changes)
+        return again
 
     def _look(self, at: Mapping[str, tuple[str, int]]) -> None:
         """How far the runs are that workers are at."""
@@ -190,6 +191,8 @@ class Conductor:
             seen = self.seen[name]
             if seen.state.state != RUNNING:
                 seen.become(RUNNING, where=where)
+            if states.started(self.places.run(name)) == seen.begun:
+                continue
             step, steps, rate, left = states.progress(self.places.run(name))
             seen.rate, seen.left = rate, left
             seen.state = replace(seen.state, where=where, step=step, steps=steps or seen.state.steps)

@@ -212,7 +212,9 @@ def _wrong(base: Draft, grid: Grid, settings: Sequence[Override]) -> list[str]:
             try:
                 _checked(base, grid, [*first[:place], value, *first[place + 1 :]], settings)
             except RecipeError as error:
-                lines |= dict.fromkeys(str(error).splitlines())
+                # A setting that is not there is so for all of its values.
+                told = {line.partition(": ")[2] for line in lines if line.startswith(axis.written.partition("=")[0])}
+                lines |= {line: None for line in str(error).splitlines() if line.partition(": ")[2] not in told}
     if not grid:
         try:
             _checked(base, grid, (), settings)

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,8 @@ from imgen.extras import need
 from imgen.sweeping import tasks
 from imgen.sweeping.tasks import Job, Outcome
 
-_REACH, _JOIN, _ANSWER = 5.0, 40.0, 20.0  # seconds to reach an address, to join a cluster, and for the board to answer
+_REACH, _JOIN = 5.0, 40.0  # seconds to reach an address, and to join a cluster
+_ANSWER, _BEAT = 20.0, 1.0  # seconds for the board to answer, and between two looks at it
 _LONGEST = 40  # characters of a folder for Ray's sockets, whose paths the system keeps short
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -75,9 +77,9 @@ class Pool:
                 ray = need("ray", "sweep", "imgen sweep")
                 logging.getLogger("ray").setLevel(logging.CRITICAL)
                 self._ray = ray
-                self._join(address) if address else self._start()
+                self._start() if address is None else self._join(address)
             self.gpus = self._gpus(gpus)
-            self._room(cpus, self.gpus, memory)
+            check_room(self._nodes(), cpus, self.gpus, memory)
             self._task = ray.remote(_train).options(
                 num_cpus=cpus,
                 num_gpus=self.gpus,
@@ -121,7 +123,7 @@ class Pool:
         except errors.TaskCancelledError:
             return Outcome("ended", reason="had not begun")
         except (errors.WorkerCrashedError, errors.NodeDiedError, errors.OutOfMemoryError) as error:
-            return Outcome("lost", reason=f"its worker or machine was lost ({type(error).__name__})", again=True)
+            return Outcome("failed", reason=f"its worker or machine was lost ({type(error).__name__})", again=True)
         except errors.RayError as error:
             # What the worker's own code raised: imgen is absent there, or of another version.
             told_ = [line for line in str(error).splitlines() if line.strip()]
@@ -167,8 +169,11 @@ class Pool:
             # Others on this machine must not run code through us: Ray asks for a secret, which it keeps in the home
             # folder unless it is given one. This one lasts as long as the process, which reads it once, and in no file.
             os.environ["RAY_AUTH_TOKEN"] = _SECRET
+        # Of the cores of this machine those that this process may use, as a batch system shares them out.
+        mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        cores = {} if mine == os.cpu_count() else {"num_cpus": mine}
         try:
-            self._ray.init(address="local", include_dashboard=False, _temp_dir=home, **_SILENT)
+            self._ray.init(address="local", **cores, include_dashboard=False, _temp_dir=home, **_SILENT)
         except Exception as error:
             raise ImgenError(f"Ray does not start on this machine: {_first(error)}") from None
 
@@ -187,46 +192,59 @@ class Pool:
     def _nodes(self) -> list[Mapping[str, float]]:
         return [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
 
-    def _room(self, cpus: float, gpus: float, memory: int | None) -> None:
-        """Raises: `ImgenError` where no machine has what one run needs: it would wait for ever."""
-        asked = {
-            "CPU": ("--cpus-per-run", cpus),
-            "GPU": ("--gpus-per-run", gpus),
-            "memory": ("--memory-per-run", memory),
-        }
-        nodes = self._nodes()
-        for resource, (option, amount) in asked.items():
-            most = max((node.get(resource, 0) for node in nodes), default=0)
-            if amount and amount > most:
-                raise ImgenError(f"{option} {amount:g}: no machine has that much; the largest has {most:g}")
-        wanted = {resource: amount or 0 for resource, (_, amount) in asked.items()}
-        if not any(all(node.get(name, 0) >= amount for name, amount in wanted.items()) for node in nodes):
-            raise ImgenError("no one machine has the cores, GPUs and memory that a run is to have; ask for less")
-
 
 _SILENT: dict[str, Any] = {"configure_logging": False, "logging_level": logging.CRITICAL, "log_to_driver": False}
+
+
+def check_room(nodes: Sequence[Mapping[str, float]], cpus: float, gpus: float, memory: int | None) -> None:
+    """Raises: `ImgenError` where no machine has what one run needs: it would wait for ever."""
+    asked = {"CPU": ("--cpus-per-run", cpus), "GPU": ("--gpus-per-run", gpus), "memory": ("--memory-per-run", memory)}
+    for resource, (option, amount) in asked.items():
+        most = max((node.get(resource, 0) for node in nodes), default=0)
+        if amount and amount > most:
+            much, have = (f"{each / 2**30:.1f}G" if resource == "memory" else f"{each:g}" for each in (amount, most))
+            raise ImgenError(f"{option} {much}: no machine has that much; the largest has {have}")
+    if not any(all(node.get(name, 0) >= (amount or 0) for name, (_, amount) in asked.items()) for node in nodes):
+        raise ImgenError("no one machine has the cores, GPUs and memory that a run is to have; ask for less")
 
 
 def _train(job: Job, board: Any) -> Outcome:
     """The task of Ray: one attempt at one run."""
     import ray
 
-    where = socket.gethostname()
+    where, at, word = socket.gethostname(), [0], [""]
+    answered, over = threading.Event(), threading.Event()
 
-    def asked(process: int) -> str:
+    def ask() -> str:
         try:
-            word: str = ray.get(board.beat.remote(job.name, where, process), timeout=_ANSWER)
-            return word
+            told: str = ray.get(board.beat.remote(job.name, where, at[0]), timeout=_ANSWER)
+            return told
         except ray.exceptions.ActorUnavailableError:
-            return ""  # it moves to another machine
+            return word[0]  # it moves to another machine
         except ray.exceptions.RayActorError:
             return tasks.STOP  # whoever started the sweep is gone
         except ray.exceptions.RayError:
-            return ""
+            return word[0]
 
+    def listen() -> None:
+        while not over.is_set():
+            word[0] = ask()
+            answered.set()
+            over.wait(_BEAT)
+
+    def asked(process: int) -> str:
+        at[0] = process
+        answered.wait(_ANSWER)
+        return word[0]
+
+    # In a thread: a task whose main thread waits for an answer lends its cores to others meanwhile.
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
     try:
         return tasks.train(job, asked)
     finally:
+        over.set()
+        listener.join(_ANSWER)
         board.over.remote(job.name)
 
 

@@ -23,7 +23,7 @@ class Attempt:
     """One attempt to train a run: how it ended and how long it took.
 
     status: the process's exit status, minus a signal's number, or None where nobody knows; how: `done`, `failed`,
-    `ended` (asked to, it goes on from there) or `lost` (with its machine or its worker); where: the machine.
+    `again` (failed, but it was to be started again) or `ended` (asked to, it goes on from there); where: the machine.
     """
 
     run: str
@@ -74,7 +74,7 @@ def read(places: Places, point: Point, attempts: Mapping[str, list[Attempt]]) ->
         return State(DONE, **common, status=0, where=last.where if last else "")
     if is_held(folder):
         return State(RUNNING, **common)
-    if last and last.how in (FAILED, "lost"):
+    if last and last.how == FAILED:
         return State(FAILED, **common, status=last.status, reason=last.reason, where=last.where)
     return State(UNFINISHED if common["step"] else WAITING, **common)
 
@@ -105,14 +105,19 @@ def saved_step(folder: Path) -> int:
 
 def run_steps(folder: Path) -> int | None:
     """How many steps a run has, as it told when it began."""
-    return _newest(folder, "started").get("steps")
+    return started(folder).get("steps")
+
+
+def started(folder: Path) -> dict[str, Any]:
+    """What a run told when it last began, or nothing."""
+    return _newest(folder, "started")
 
 
 def progress(folder: Path) -> tuple[int, int | None, float, float]:
     """Of a run at work: its step, its steps, pictures a second, and seconds that are left."""
-    started, logged = _newest(folder, "started"), _newest(folder, "logged")
-    step = max(int(started.get("step") or 0), int(logged.get("step") or 0))
-    return step, started.get("steps"), float(logged.get("rate") or 0), float(logged.get("left") or 0)
+    began, logged = started(folder), _newest(folder, "logged")
+    step = max(int(began.get("step") or 0), int(logged.get("step") or 0))
+    return step, began.get("steps"), float(logged.get("rate") or 0), float(logged.get("left") or 0)
 
 
 def _newest(folder: Path, event: str) -> dict[str, Any]:

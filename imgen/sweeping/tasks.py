@@ -52,8 +52,9 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one attempt; how: as in `states.Attempt`, or `unshared`: this machine does not see the folder.
+    """What became of one attempt.
 
+    how: `done`, `failed`, `ended` as it was asked to, or `unshared`: this machine does not see the sweep's folder.
     again: whether it makes sense to start the run again.
     """
 
