@@ -228,14 +228,12 @@ def _written(path: Path, content: bytes) -> str:
 
 
 def _generator_file(path: Path) -> None:
-    """A file of any registered model that makes pictures."""
+    """A file of a registered model that makes pictures."""
     from imgen.plugins import installed
 
     spec = DataSpec(image=(3, 16, 16), group=2)
-    models = installed().registry("models")
-    name = next(entry.name for entry in models if "gan" in entry.name or "began" in entry.name)
-    model = models.get(name).load()(spec)
-    write_model(path, ModelConfig(name=name, settings={}, data=spec, plugin="imgen"), model.state_dict())
+    model = installed().registry("models").get("sddcgan").load()(spec, dim=4)
+    write_model(path, ModelConfig(name="sddcgan", settings={"dim": 4}, data=spec, plugin="imgen"), model.state_dict())
 
 
 def test_an_embedding_is_verified_by_itself(data: Shapes) -> None:

@@ -315,3 +315,57 @@ def test_a_generator_that_encodes_is_checked_as_both():
         check_model(Both(data), data)
     with pytest.raises(AssertionError, match="whatever the generator"):
         check_model(Blank(data), data)
+
+
+class Places(nn.Module):
+    """An embedder of pictures of two pixels by two; those below break one promise each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(1)
+
+    def embed(self, images):
+        return self.norm(images).flatten(1)
+
+
+class PlacesMaps(Places):
+    def embed(self, images):
+        return self.norm(images)
+
+
+class PlacesTogether(Places):
+    def embed(self, images):
+        return super().embed(images - images.mean(0))
+
+
+class PlacesByChance(Places):
+    def embed(self, images):
+        return super().embed(torch.rand_like(images))
+
+
+class PlacesAndLearns(Places):
+    def embed(self, images):
+        self.norm.running_mean.add_(1)
+        return images.flatten(1)
+
+
+class PlacesNowhere(Places):
+    def embed(self, images):
+        return super().embed(images) / 0
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        (PlacesMaps, r"not \(4, D\)"),
+        (PlacesTogether, "hang on the others of the batch"),
+        (PlacesByChance, "other places when asked again"),
+        (PlacesAndLearns, "changes the model's state"),
+        (PlacesNowhere, "finite"),
+    ],
+)
+def test_a_broken_embedder_fails(model, told):
+    data = DataSpec(image=(1, 2, 2))
+    check_model(Places(), data)
+    with pytest.raises(AssertionError, match=told):
+        check_model(model(), data)
