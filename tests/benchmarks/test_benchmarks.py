@@ -78,3 +78,11 @@ def test_selection_runs(tmp_path):
     told = run("selection.py", *tiny, cwd=tmp_path, tiny=[])
     assert "model-centrality: a good model first in" in told and "udr-lasso: a good model first in" in told
     assert all(f"0 {name}" in told for name in ("good-1", "good-2", "brief", "unsettled", "blind", "aslant"))
+
+
+def test_quality_runs(tmp_path):
+    tiny = ["--count", "60", "--dimension", "8", "--subsets", "2", "--scores", "kid", "prdc"]
+    told = run("quality.py", cwd=tmp_path, tiny=tiny)
+    assert all(f"\n{name} " in told for name in ("kid", "prdc"))
+    assert "60 features of 8 on either side" in told and "peak MiB" in told and "seed 0" in told
+    assert not list(tmp_path.iterdir())
