@@ -24,6 +24,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
 from typing import Any
@@ -73,7 +74,8 @@ SCORES: Mapping[str, tuple[str, str, Callable[[Taken], float], float]] = {
     "MIG": ("mig", "mig", mig, 1e-9),
     "explicitness": ("explicitness", "explicitness", explicitness, 1e-4),
     "modularity": ("modularity", "modularity", modularity, 1e-9),
-    "DCI": ("dci", "disentanglement", dci, 0.02),
+    # Disentanglement is not defined where trees are so shallow that they pass over a code.
+    "DCI": ("dci", "completeness", dci, 0.02),
     "dHSIC": ("dhsic", "dhsic", dhsic, 1e-9),
 }
 """By name the metric, its value, the transcription, and how near both must be: chance, or where a solver stops."""
@@ -135,6 +137,17 @@ def peak(name: str, args: argparse.Namespace) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
+def largest_memory() -> float:
+    """Of this process until now [GiB]."""
+    status = Path("/proc/self/status")
+    for line in status.read_text().splitlines() if status.exists() else ():
+        # What getrusage tells on Linux counts the process that started this one, too.
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 2**20
+    unit = 2**30 if sys.platform == "darwin" else 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
 def figures(args: argparse.Namespace) -> dict[str, dict[str, float]]:
     """By score: the value of both, seconds of both, their factor, and the largest memory."""
     scene, found = Scene(args), {}
@@ -145,7 +158,7 @@ def figures(args: argparse.Namespace) -> dict[str, dict[str, float]]:
         measure()  # what it imports
         turns = [(timed(measure), timed(formula)) for _ in range(args.rounds)]
         value, wanted = turns[-1][0][2], turns[-1][1][2]
-        if abs(value - wanted) > near:
+        if not abs(value - wanted) <= near:
             sys.exit(f"{name}: {value} by the metric, {wanted} by its formula")
         seconds, used = (median(ours[place] for ours, _ in turns) for place in (0, 1))
         literal, literal_used = (median(theirs[place] for _, theirs in turns) for place in (0, 1))
@@ -173,7 +186,7 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     if args.alone:
         Scene(args).metric(args.alone)()
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+        print(largest_memory())
         return
     where, found = machine(args.seed), figures(args)
     if args.json:

@@ -114,11 +114,11 @@ def dci(taken: Taken) -> float:
     for k, depth in enumerate((4, 2, 4, 2, 2)):
         model = RandomForestRegressor(10, max_depth=depth, oob_score=True, random_state=k)
         table.append(model.fit(z, y[:, k]).feature_importances_)
-    total = 0.0
-    for row in np.array(table).T:
+    each = []
+    for row in table:
         p = row / sum(row)
-        total += sum(row) * (1 + sum(p * np.log(p + 1e-12)) / np.log(len(p)))
-    return float(total / np.sum(table))
+        each.append(1 + sum(p * np.log(p + 1e-12)) / np.log(len(p)))
+    return float(np.mean(each))
 
 
 def dhsic(taken: Taken) -> float:
