@@ -107,9 +107,9 @@ def dci_infogan_cr(
     of the paper's table is not known; the numbers in it of another paper suggest the default. The depth of the trees
     moves the scores more than seeds do. A code that matters for no factor has no entropy, and `disentanglement` is NaN:
     so it is for codes of noise where trees are shallow and rows many, and at fewer rows too with forests of the
-    scikit-learn of the authors' day, where recent ones leave them some weight. The authors do not take informativeness: `held_out` adds `held_out_nrmse`, as the authors of DCI have it, the mean over factors of
-    the root mean squared error of predictions over the standard deviation, so that 0 is best and 1 is no better than
-    the mean.
+    scikit-learn of the authors' day, where recent ones leave them some weight. The authors do not take informativeness:
+    `held_out` adds `held_out_nrmse`, as the authors of DCI have it, the mean over factors of the root mean squared
+    error of predictions over the standard deviation, so that 0 is best and 1 is no better than the mean.
 
     Settings:
         rows: draws of all factors, 0 for a tenth of the data set or all of a file [rows]
