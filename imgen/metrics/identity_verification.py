@@ -47,6 +47,10 @@ def identity_verification(*, embedding: str = ORACLE, pairs: Count = 5000, ident
     pairs of two pass. `id_diversity_<rule>` is 1 - MS-SSIM of the pairs that share a code and `all_diversity_<rule>` of
     those that do not, by the rules of `ms-ssim-diversity`. All of them stand beside as `real_` of real test pairs.
 
+    The threshold is that of real pictures. An embedding, or an oracle, to which generated pictures look blurred places
+    pairs of them farther apart, so that `tpr` and `accuracy` are low where `auc` is high: the ranks are right, and the
+    threshold is not theirs.
+
     Settings:
         embedding: weights file, or folder of a run, of a model with `embed`; oracle: of drawn identities
         pairs: pairs of either kind, generated, real of validation people, and real of test people [pairs]
