@@ -15,6 +15,7 @@ from imgen.errors import ImgenError, near_miss
 
 _COMMANDS = {
     "train": "imgen.commands.train:train",
+    "sweep": "imgen.commands.sweep:sweep",
     "sample": "imgen.commands.sample:sample",
     "traverse": "imgen.commands.traverse:traverse",
     "encode": "imgen.commands.encode:encode",

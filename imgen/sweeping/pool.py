@@ -22,7 +22,7 @@ from imgen.extras import need
 from imgen.sweeping import tasks
 from imgen.sweeping.tasks import Job, Outcome
 
-_REACH, _JOIN = 5.0, 40.0  # seconds to reach an address, and to join a cluster
+_REACH, _JOIN = 5.0, 60.0  # seconds to reach an address, and to join a cluster
 _ANSWER, _BEAT = 20.0, 1.0  # seconds for the board to answer, and between two looks at it
 _LONGEST = 40  # characters of a folder for Ray's sockets, whose paths the system keeps short
 _QUIET = {
@@ -271,7 +271,7 @@ def _check_address(address: str) -> None:
         ) from None
     if tried.returncode:
         lines = [line for line in tried.stderr.splitlines() if line.strip()] or ["it ends without a word"]
-        why = lines[-1].partition("Error: ")[2] or lines[-1]
+        why = (lines[-1].partition("Error: ")[2] or lines[-1]).partition(". ")[0]
         raise ImgenError(f"--address {address}: no cluster of Ray can be joined there: {why[:300]}")
 
 
