@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import secrets
@@ -24,6 +25,7 @@ from imgen.sweeping.tasks import Job, Outcome
 
 _REACH, _JOIN = 5.0, 60.0  # seconds to reach an address, and to join a cluster
 _ANSWER, _BEAT = 20.0, 1.0  # seconds for the board to answer, and between two looks at it
+_HOME, _LOCK = "imgen-ray-", ".lock"
 _LONGEST = 40  # characters of a folder for Ray's sockets, whose paths the system keeps short
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -151,6 +153,7 @@ class Pool:
                     self._ray.shutdown()
         finally:
             if self._home:
+                self._lock.close()
                 shutil.rmtree(self._home, ignore_errors=True)
             for name in {*os.environ, *self._before}:
                 if self._before.get(name) is None:
@@ -160,11 +163,14 @@ class Pool:
 
     def _start(self) -> None:
         # Sockets and logs: in a folder of their own, which goes when we go.
-        home = tempfile.mkdtemp(prefix="imgen-ray-")
+        home = tempfile.mkdtemp(prefix=_HOME)
         if len(home) > _LONGEST and Path("/tmp").is_dir():
             Path(home).rmdir()
-            home = tempfile.mkdtemp(prefix="imgen-ray-", dir="/tmp")
+            home = tempfile.mkdtemp(prefix=_HOME, dir="/tmp")
         self._home = Path(home)
+        self._lock = (self._home / _LOCK).open("w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        sweep_up(self._home.parent)
         if "RAY_AUTH_MODE" not in os.environ and "RAY_AUTH_TOKEN" not in os.environ:
             # Others on this machine must not run code through us: Ray asks for a secret, which it keeps in the home
             # folder unless it is given one. This one lasts as long as the process, which reads it once, and in no file.
@@ -194,6 +200,17 @@ class Pool:
 
 
 _SILENT: dict[str, Any] = {"configure_logging": False, "logging_level": logging.CRITICAL, "log_to_driver": False}
+
+
+def sweep_up(folder: Path) -> None:
+    """Remove what killed commands left behind of their Ray's sockets and logs: what nobody holds any more."""
+    for lock in folder.glob(f"{_HOME}*/{_LOCK}"):
+        try:
+            with lock.open("r+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(lock.parent, ignore_errors=True)
+        except OSError:
+            continue  # at work, or somebody else's
 
 
 def check_room(nodes: Sequence[Mapping[str, float]], cpus: float, gpus: float, memory: int | None) -> None:

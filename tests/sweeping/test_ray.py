@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import json
 import os
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from imgen.errors import ImgenError
-from imgen.sweeping.pool import check_room
+from imgen.sweeping.pool import check_room, sweep_up
 from imgen.train import run
 
 pytest.importorskip("ray")
@@ -156,6 +157,17 @@ def _span(line: str) -> tuple[float, float]:
     told = json.loads(line)
     end = datetime.fromisoformat(told["time"]).timestamp()
     return end - told["seconds"], end
+
+
+def test_what_a_killed_command_left_behind_goes(here):
+    for name in ("imgen-ray-dead", "imgen-ray-live", "imgen-ray-new", "other"):
+        (here / name).mkdir()
+    for name in ("imgen-ray-dead", "imgen-ray-live", "other"):
+        (here / name / ".lock").touch()
+    with (here / "imgen-ray-live/.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        sweep_up(here)
+    assert {path.name for path in here.iterdir()} == {"imgen-ray-live", "imgen-ray-new", "other"}
 
 
 @pytest.mark.parametrize(
