@@ -16,7 +16,7 @@ from imgen import dist, images
 from imgen.algorithm import Algorithm
 from imgen.data.loader import Loader
 from imgen.data.spec import Dataset, fetch
-from imgen.errors import DataError, Diverged, WeightsError
+from imgen.errors import Diverged, WeightsError
 from imgen.metrics import Evaluation
 from imgen.metrics.records import Chosen
 from imgen.model import ModelConfig, write_model
