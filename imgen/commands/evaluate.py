@@ -146,9 +146,10 @@ def _tell(
         give({"records": told, "unmeasured": unmeasured, "file": str(out) if out and records else None})
     else:
         rows = [
-            [record.metric, name, *_cells(value), _counts(record)]
+            # Counts are those of all rows of a metric: once is enough.
+            [record.metric, name, *_cells(value), "" if place else _counts(record)]
             for record in records
-            for name, value in record.values.items()
+            for place, (name, value) in enumerate(record.values.items())
         ]
         table(["metric", "value of", "value", "std", "seeds", "measured on"], rows)
     for record in records:
