@@ -121,3 +121,34 @@ def plain() -> SimpleNamespace:
         evaluation=evaluation_of,
         floats=floats,
     )
+
+
+@pytest.fixture(scope="session")
+def torchmetrics() -> Any:
+    """torchmetrics, whose image metrics also load where a torch-fidelity is installed that does not."""
+    if _fidelity():
+        return pytest.importorskip("torchmetrics")
+    requirements = pytest.importorskip("lightning_utilities.core.imports", reason="torchmetrics is not installed")
+    known = requirements._version
+
+    def version(name: str) -> str:
+        if name.replace("-", "_") == "torch_fidelity":
+            raise requirements.PackageNotFoundError(name)
+        return known(name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(requirements, "_version", version)
+        found = pytest.importorskip("torchmetrics")
+        # It asks once and remembers.
+        from torchmetrics.utilities import imports
+
+        assert not imports._TORCH_FIDELITY_AVAILABLE
+    return found
+
+
+def _fidelity() -> bool:
+    try:
+        import torch_fidelity  # noqa: F401
+    except (ImportError, RuntimeError, OSError):
+        return False
+    return True
