@@ -143,7 +143,7 @@ def _planned(reference: str, options: dict[str, Any], found: Plugins) -> tuple[l
     """The runs, the folder, and what to write about the sweep; nothing is written yet."""
     from imgen import recipe as recipes
     from imgen.errors import RecipeError
-    from imgen.sweeping import folder, grid
+    from imgen.sweeping import axes, folder, grid
 
     path = recipes.find(reference, found)
     settings = _settings(options["settings"])
@@ -156,9 +156,9 @@ def _planned(reference: str, options: dict[str, Any], found: Plugins) -> tuple[l
             problems.extend(str(error).splitlines())
             return None
 
-    axes = [asked(grid.axis, text) for text in options["axes"]]
-    listed = asked(grid.grids_of, options["grids"]) if options["grids"] else [[]]
-    seeds = asked(grid.seeds, options["seeds"]) if options["seeds"] is not None else ()
+    crossed = [asked(axes.axis, text) for text in options["axes"]]
+    listed = asked(axes.grids_of, options["grids"]) if options["grids"] else [[]]
+    seeds = asked(axes.seeds, options["seeds"]) if options["seeds"] is not None else ()
     if problems:
         raise RecipeError("\n".join(problems))
     _check_terms(options)
@@ -166,7 +166,7 @@ def _planned(reference: str, options: dict[str, Any], found: Plugins) -> tuple[l
     draft.apply(settings)
     out = options["out"] or folder.ROOT / draft.title
     told = folder.read(out)
-    grids = [[*axes, *each] for each in listed]
+    grids = [[*crossed, *each] for each in listed]
     points = grid.points(path, found, grids=grids, seeds=seeds, settings=settings, known=folder.names(told))
     if told:
         folder.refuse_changes(out, told, draft.content)

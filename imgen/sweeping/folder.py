@@ -15,7 +15,8 @@ from typing import Any
 from imgen import files
 from imgen.errors import RecipeError
 from imgen.recipe import differences
-from imgen.sweeping.grid import Grid, Point
+from imgen.sweeping.axes import Grid
+from imgen.sweeping.grid import Point
 from imgen.train_settings import MAY_CHANGE
 
 ROOT = Path("runs/sweeps")

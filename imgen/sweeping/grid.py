@@ -1,4 +1,4 @@
-"""Which runs a sweep has: products of axes, unions of grids, and seeds, each point with its own recipe."""
+"""Which runs a sweep has: products of axes, unions of grids, and seeds, each with its own recipe and name."""
 
 from __future__ import annotations
 
@@ -16,26 +16,12 @@ from imgen.errors import RecipeError
 from imgen.overrides import Override
 from imgen.plugins import Plugins
 from imgen.recipe import Draft, Recipe
+from imgen.sweeping.axes import MOST, Axis, Grid
 from imgen.train_settings import MAY_CHANGE
-from imgen.yaml_lines import parse, scalar
-
-MOST = 100_000
-"""Runs that a sweep may have: more is a slip."""
+from imgen.yaml_lines import scalar
 
 _VALUE, _NAME = 30, 120  # characters of a value in a folder's name, and of the whole name
 _SEED = "train.seed"
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A setting and the values that it takes. written: how the user wrote it, for messages."""
-
-    key: str
-    values: tuple[Any, ...]
-    written: str
-
-
-Grid = Sequence[Axis]
 
 
 @dataclass(frozen=True)
@@ -62,72 +48,6 @@ def identity(recipe: Recipe, varied: Mapping[str, Any]) -> str:
     told = recipe.to_dict()
     kept = {key: value for key, value in told["train"].items() if key not in MAY_CHANGE or f"train.{key}" in varied}
     return hashlib.sha256(json.dumps({**told, "train": kept}, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def axis(text: str) -> Axis:
-    """An axis as the command line has it: `key=a,b`; commas within brackets and quotes part nothing.
-
-    Raises: `RecipeError` where there is no key or no value.
-    """
-    written = f"--grid {text}"
-    key, equals, rest = text.partition("=")
-    if not equals or not key.strip():
-        raise RecipeError(f"{written}: write it as --grid KEY=A,B, such as --grid train.batch=16,32")
-    values = [part.strip() for part in _parts(rest)]
-    if not all(values):
-        missing = "has no values" if values == [""] else "has an empty value"
-        raise RecipeError(f"{written}: {missing}; write it as --grid KEY=A,B")
-    return _axis(key.strip(), [scalar(value) for value in values], written)
-
-
-def grids_of(path: Path) -> list[Grid]:
-    """The grids of a YAML file: a list of mappings from settings to lists of values, or to one value.
-
-    Raises: `RecipeError` with the line where it is something else.
-    """
-    try:
-        document = parse(path.read_text(encoding="utf8"), str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"--grids {path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    content = document.content if isinstance(document.content, list) else [document.content]
-    if not content or not all(isinstance(grid, dict) and grid for grid in content):
-        raise RecipeError(f"{path}: must be a list of mappings, such as - {{train.batch: [16, 32]}}")
-    grids: list[Grid] = []
-    for place, grid in enumerate(content):
-        axes = []
-        for key, values in grid.items():
-            where = document.where((str(place), key) if isinstance(document.content, list) else (key,))
-            listed = values if isinstance(values, list) else [values]
-            if not listed:
-                raise RecipeError(f"{where}: {key} has no values; give a list of one or more")
-            axes.append(_axis(str(key), listed, f"{where}: {key}"))
-        grids.append(axes)
-    return grids
-
-
-def seeds(text: str) -> tuple[int, ...]:
-    """Seeds as the command line has them: `10` is 0 to 9, `3,5,8` and `20-29` are those, `7,` is 7 alone.
-
-    Raises: `RecipeError` where there is none, or one stands twice.
-    """
-    wrong = f"--seeds {text}: give how many, such as 10 for 0 to 9, or which, such as 3,5,8 or 20-29"
-    words = [word.strip() for word in text.split(",")]
-    if len(words) == 1 and words[0].isdecimal():
-        if not 0 < int(words[0]) <= MOST:
-            raise RecipeError(wrong)
-        return tuple(range(int(words[0])))
-    found: list[int] = []
-    for word in words if words[-1] else words[:-1]:
-        span = re.fullmatch(r"(\d+)(?:\s*-\s*(\d+))?", word)
-        if not span:
-            raise RecipeError(wrong)
-        first, last = int(span[1]), int(span[2] or span[1])
-        if not first <= last < first + MOST:
-            raise RecipeError(wrong)
-        found += range(first, last + 1)
-    if not found or len(set(found)) < len(found):
-        raise RecipeError(wrong if not found else f"--seeds {text}: a seed stands twice; give each once")
-    return tuple(found)
 
 
 def points(
@@ -163,26 +83,6 @@ def points(
     if problems:
         raise RecipeError("\n".join(problems))
     return _named(found, dict(known or {}))
-
-
-def _axis(key: str, values: Sequence[Any], written: str) -> Axis:
-    unlike = {json.dumps(value, sort_keys=True): value for value in values}
-    if len(unlike) < len(values):
-        raise RecipeError(f"{written}: a value stands twice; give each once")
-    return Axis(key, tuple(values), written)
-
-
-def _parts(text: str) -> list[str]:
-    """A text parted at the commas that stand in no bracket and no quote."""
-    parts, depth, quote = [""], 0, ""
-    for sign in text:
-        quote = "" if sign == quote else quote or (sign if sign in "\"'" and not parts[-1].strip() else "")
-        depth += 0 if quote else (sign in "[{") - (sign in "]}")
-        if sign == "," and not quote and depth <= 0:
-            parts.append("")
-        else:
-            parts[-1] += sign
-    return parts
 
 
 def _with_seeds(grid: Grid, seeds: Sequence[int]) -> list[Axis]:

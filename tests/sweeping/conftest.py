@@ -8,7 +8,7 @@ import textwrap
 import pytest
 
 from imgen.recipe import find
-from imgen.sweeping import folder, grid, tasks
+from imgen.sweeping import axes, folder, grid, tasks
 
 STUB = """\
 import fcntl, json, os, signal, sys, time
@@ -56,8 +56,8 @@ def stub(here, monkeypatch):
 def points(tiny, plugins):
     """Points of the tiny recipe: `points("dim=4,8", seeds=(0, 1))`."""
 
-    def make(*axes: str, **given):
-        grids = [[grid.axis(text) for text in axes]]
+    def make(*texts: str, **given):
+        grids = [[axes.axis(text) for text in texts]]
         return grid.points(find("tiny.yaml", plugins), plugins, **({"grids": grids} | given))
 
     return make

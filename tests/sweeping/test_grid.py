@@ -8,7 +8,7 @@ import pytest
 
 from imgen.errors import RecipeError
 from imgen.overrides import Override
-from imgen.sweeping import grid
+from imgen.sweeping import axes
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from imgen.sweeping import grid
     ],
 )
 def test_values_of_an_axis(text, values):
-    axis = grid.axis(text)
+    axis = axes.axis(text)
     assert (axis.key, axis.values) == ("a", values)
 
 
@@ -42,7 +42,7 @@ def test_values_of_an_axis(text, values):
 )
 def test_what_is_no_axis(text, what):
     with pytest.raises(RecipeError, match=what):
-        grid.axis(text)
+        axes.axis(text)
 
 
 @pytest.mark.parametrize(
@@ -50,13 +50,13 @@ def test_what_is_no_axis(text, what):
     [("3", (0, 1, 2)), ("3,5,8", (3, 5, 8)), ("7,", (7,)), ("2-4", (2, 3, 4)), ("9,2-3", (9, 2, 3))],
 )
 def test_seeds(text, seeds):
-    assert grid.seeds(text) == seeds
+    assert axes.seeds(text) == seeds
 
 
 @pytest.mark.parametrize("text", ["0", "", "-1", "a", "1.5", "4-2", "1,,2", "1,1", "1-3,2", ",", "999999999999"])
 def test_what_are_no_seeds(text):
     with pytest.raises(RecipeError, match="--seeds"):
-        grid.seeds(text)
+        axes.seeds(text)
 
 
 def test_the_product_of_axes_and_seeds(points):
@@ -111,7 +111,7 @@ def test_too_many_runs(points):
 
 def test_a_file_of_grids_is_their_union_and_runs_in_two_of_them_are_one(points, here):
     (here / "grids.yaml").write_text("- {dim: [4, 8], train.batch: 2}\n- dim: [8, 16]\n  train.batch: [2, 4]\n")
-    grids = grid.grids_of(Path("grids.yaml"))
+    grids = axes.grids_of(Path("grids.yaml"))
     found = points(grids=grids)
     assert [point.name for point in found] == [
         "dim=4_batch=2",
@@ -136,9 +136,9 @@ def test_a_file_of_grids_is_their_union_and_runs_in_two_of_them_are_one(points, 
 def test_what_is_no_file_of_grids(text, what, here):
     (here / "grids.yaml").write_text(text)
     with pytest.raises(RecipeError, match=what):
-        grid.grids_of(Path("grids.yaml"))
+        axes.grids_of(Path("grids.yaml"))
     with pytest.raises(RecipeError, match="cannot be read"):
-        grid.grids_of(Path("absent.yaml"))
+        axes.grids_of(Path("absent.yaml"))
 
 
 def test_names_are_stable_however_values_are_written(points):
