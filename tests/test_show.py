@@ -82,3 +82,9 @@ def test_info_on_runs_and_weights_files(cli, tiny):
     (tiny.parent / "x.txt").write_text("no weights")
     said = cli("info", "x.txt")
     assert said.status == 2 and len(said.lines) == 1
+
+
+def test_info_on_a_metric_tells_its_protocol(cli):
+    told = json.loads(cli("info", "fid", "--json").out)
+    assert "Heusel" in told["text"] and "Settings:" not in told["text"]
+    assert told["text"] in cli("info", "fid").out

@@ -28,7 +28,7 @@ _ARRAYS = (".npz", ".npy")
     "-m",
     "--metric",
     "metrics",
-    metavar="NAME",
+    metavar="NAME,...",
     multiple=True,
     help="A metric; a family of them, such as mig; a pattern; or all. Default: those of the run's recipe.",
 )
@@ -100,7 +100,8 @@ def _model(weights: Path, options: dict[str, Any], found: Plugins) -> tuple[Subj
 def _choices(options: dict[str, Any], recipe: Sequence[Part], found: Plugins) -> Choices:
     from imgen.evaluating.choosing import choose
 
-    return choose(options["metrics"], options["protocol"], options["settings"], recipe, found)
+    words = [word.strip() for text in options["metrics"] for word in text.split(",") if word.strip()]
+    return choose(words, options["protocol"], options["settings"], recipe, found)
 
 
 def _settings(texts: Sequence[str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,15 @@ def _about(entry: Entry, found: Plugins) -> dict[str, Any]:
     }
     if entry.kind == "recipes":
         return {**told, "file": str(entry.factory), "text": "\n" + Path(str(entry.factory)).read_text(encoding="utf8")}
-    return {**told, "settings": settings_as_rows(entry.load())}
+    factory = entry.load()
+    return {**told, **_text(factory), "settings": settings_as_rows(factory)}
+
+
+def _text(factory: Any) -> dict[str, str]:
+    """What its docstring says beyond the first line and the settings, such as a metric's protocol."""
+    written = inspect.getdoc(factory) or ""
+    paragraphs = [part for part in written.split("\n\n")[1:] if not part.lstrip().startswith("Settings:")]
+    return {"text": "\n" + "\n\n".join(paragraphs)} if paragraphs else {}
 
 
 def settings_as_rows(factory: Any) -> list[dict[str, Any]]:

@@ -73,6 +73,7 @@ def test_a_family_a_pattern_a_protocol(run, cli):
     assert names("-m", "tally-seed") == ["tally-seed-one", "tally-seed-two"]
     assert names("-m", "tally-*-one") == ["tally-seed-one", "tally-undefined-one"]
     assert names("-m", "tally", "--protocol", "two") == ["tally-seed-two"]
+    assert names("-m", "tally-seed-two, tally_weight") == ["tally-seed-two", "tally-weight"]
     assert names("-m", "tally_weight", "-m", "tally-weight") == ["tally-weight"]
 
 
