@@ -32,3 +32,5 @@ bench: .venv/made
 	$(BIN)/python tests/benchmarks/editing.py
 	$(BIN)/python tests/benchmarks/contrast.py
 	$(BIN)/python tests/benchmarks/teapots.py
+	$(BIN)/python tests/benchmarks/disentanglement.py
+	$(BIN)/python tests/benchmarks/quality.py
