@@ -18,11 +18,12 @@ from imgen.metrics.records import Record
 
 @dataclass(frozen=True)
 class Started:
-    """Training begins at `step`, 0 or where a checkpoint left off."""
+    """Training begins at `step`, 0 or where a checkpoint left off. owed: the metrics of `step` are yet to be taken."""
 
     step: int
     steps: int
     device: str
+    owed: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,20 +96,22 @@ class JsonLines:
     def __call__(self, event: Event) -> None:
         """Append one line."""
         if isinstance(event, Started):
-            self._drop_after(event.step)
+            self._drop_after(event)
         told = {key: _plain(value) for key, value in vars(event).items() if key not in ("sheet", "record")}
         line = {"event": type(event).__name__.lower(), "time": datetime.now(UTC).isoformat(timespec="seconds"), **told}
         with self.path.open("a", encoding="utf8") as file:
             file.write(json.dumps(line) + "\n")
 
-    def _drop_after(self, step: int) -> None:
+    def _drop_after(self, begun: Started) -> None:
         """What a killed process told after its last checkpoint is told again: keep one history."""
         if not self.path.exists():
             return
         kept = []
         for line in self.path.read_text(encoding="utf8").splitlines():
             try:
-                if json.loads(line)["step"] <= step:
+                told = json.loads(line)
+                again = begun.owed and told["event"] in ("evaluated", "unmeasured")
+                if told["step"] < begun.step + (not again):
                     kept.append(line)
             except (ValueError, KeyError, TypeError):
                 continue  # a line that a kill cut off

@@ -22,8 +22,7 @@ class Records:
         """Keep one event, or forget what a resumed run will measure again."""
         match event:
             case Started():
-                # The last step's metrics are taken whenever a run ends.
-                records.drop_after(self.folder, min(event.step, event.steps - 1))
+                records.drop_after(self.folder, event.step - event.owed)
             case Evaluated() if event.record is not None:
                 records.append(self.folder, replace(event.record, during=True, data=dict(self.data)))
             case _:

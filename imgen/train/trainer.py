@@ -86,8 +86,12 @@ class Trainer:
         """
         settings, began = self.settings, time.monotonic()
         self._clock, self._clock_step = began, self.step
-        self._tell(Started(self.step, settings.steps, device_name(self.device)))
+        # The last step's metrics are taken whenever a run ends.
+        owed = self._owed or self.step == settings.steps
+        self._tell(Started(self.step, settings.steps, device_name(self.device), owed))
         with stop.between_steps():
+            if owed and self.step < settings.steps:
+                self._measure()
             while self.step < settings.steps:
                 self._play_step(self.step)
                 self.step += 1
@@ -103,12 +107,14 @@ class Trainer:
             self._preview()
         stopping = self._asked_to_stop(stop)
         milestone = self.step in self.milestones
-        beat = settings.measure_every and self.step % settings.measure_every == 0
-        # Before the state is saved: what comes after that is not done again. Who is asked to stop has no time for it.
-        if (milestone or beat) and self.step < settings.steps and not stopping:
+        beat = bool(settings.measure_every) and self.step % settings.measure_every == 0
+        due = (milestone or beat) and self.step < settings.steps
+        # Before the state is saved, as what comes after that is not done again; who is asked to stop has no time for
+        # it, and owes it to whoever goes on.
+        if due and not stopping:
             self._measure()
         if stopping or self._due(settings.save_every) or milestone:
-            self._save()
+            self._save(owed=due and stopping)
         if stopping:
             self.loader.close()
             raise stop.end(f"step {self.step:,} is saved in {self.run}; the same command goes on from there")
@@ -193,7 +199,7 @@ class Trainer:
         rows = {name: np.arange(min(self.settings.batch, column.shape[0])) for name, column in test.items()}
         return _as_floats({name: fetch(test[name], rows[name]).to(self.device) for name in rows})
 
-    def _save(self) -> None:
+    def _save(self, *, owed: bool) -> None:
         self._check_finite()
         if dist.rank() == 0:
             path = checkpoint.write(
@@ -203,7 +209,7 @@ class Trainer:
                 averaged=self.averaged.state_dict(),
                 config=self._config(),
                 seats=self.seats,
-                state={"algorithm": self.config.origin.get("algorithm"), "world": dist.world()},
+                state={"algorithm": self.config.origin.get("algorithm"), "world": dist.world(), "owed": owed},
                 name=self.milestones.get(self.step, ""),
             )
             checkpoint.prune(self.run, self.settings.keep_last, self.settings.keep_every)
@@ -223,6 +229,7 @@ class Trainer:
         if dist.rank() == 0:
             checkpoint.clean(self.run)
         saved = checkpoint.latest(self.run)
+        self._owed = saved is not None and saved.state.get("owed") is True
         if saved is None:
             return 0
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 import time
@@ -12,11 +13,13 @@ import torch
 
 from imgen import images
 from imgen.errors import DataError, Diverged, RecipeError, WeightsError
+from imgen.metrics import records
 from imgen.metrics.records import Chosen
 from imgen.model import read_model
 from imgen.train import checkpoint, run
-from imgen.train.events import Evaluated, Finished, Logged, Previewed, Saved, Started, Unmeasured
+from imgen.train.events import Evaluated, Finished, JsonLines, Logged, Previewed, Saved, Started, Unmeasured
 from imgen.train.noise import mix
+from imgen.train.recording import Records
 from imgen.train.shapes import check_batch
 from imgen.train.signals import Stopped, StopSignals
 
@@ -236,6 +239,46 @@ def test_metrics_see_the_averaged_model(trainer, heard):
         "training": False,
         "pictures": 12,
     }
+
+
+@pytest.mark.parametrize("stop_at", range(8))
+@pytest.mark.parametrize("killed", [False, True])
+def test_metrics_of_a_run_that_was_stopped_are_neither_lost_nor_doubled(stop_at, killed, trainer, tmp_path):
+    """On a beat, at a milestone and at the end; and where the process that goes on is killed between two metrics."""
+
+    def begin(folder: str, breaks: bool = False):
+        made = trainer(folder, steps=8, measure_every=3, save_every=100)
+        made.milestones = {5: "five"}
+        made.run.mkdir(exist_ok=True)
+        made.listeners = [JsonLines(made.run / "events.jsonl"), Records(made.run, {})]
+
+        def second(evaluation):
+            if breaks:
+                raise KeyboardInterrupt
+            return {"weight": evaluation.model.net[0].weight.sum().item()}
+
+        first = Chosen(lambda evaluation: {"weight": evaluation.model.net[2].weight.sum().item()}, {})
+        made.metrics = {"first": first, "second": Chosen(second, {})}
+        return made
+
+    def taken(run):
+        told = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+        events = [(line["step"], line["metric"], line["values"]["weight"]) for line in told if "metric" in line]
+        kept = [(each.step, each.metric, each.values["weight"].value) for each in records.read(run)]
+        assert events == kept
+        return kept
+
+    fit(begin("whole"))
+    whole = taken(tmp_path / "whole")
+    assert [step for step, _, _ in whole] == [3, 3, 5, 5, 6, 6, 8, 8]
+    cut = begin("cut")
+    with pytest.raises(Stopped):
+        cut.fit(StopAt(cut, stop_at))
+    if killed:
+        with pytest.raises(KeyboardInterrupt):
+            begin("cut", breaks=True).fit(StopSignals())
+    fit(begin("cut"))
+    assert taken(tmp_path / "cut") == whole
 
 
 def test_a_checkpoint_of_another_algorithm_is_refused(trainer, game):
