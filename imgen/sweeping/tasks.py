@@ -120,8 +120,7 @@ def command(job: Job) -> list[str]:
     """What the worker starts: the training, on a lifeline."""
     train = ["imgen", "train", job.recipe, "--out", job.folder]
     if job.gpus > 1:
-        processes = f"--nproc-per-node={int(job.gpus)}"
-        train = ["torch.distributed.run", "--standalone", processes, "-m", *train]
+        train = ["imgen.sweeping.together", str(int(job.gpus)), *train]
     elif job.gpus == 0:
         train += ["--device", "cpu"]
     return [sys.executable, "-m", "imgen.sweeping.lifeline", str(job.grace), *train]

@@ -184,6 +184,23 @@ def test_several_gpus_train_together(job, monkeypatch):
     assert cpu[-2:] == ["--device", "cpu"]
     together = tasks.command(replace(wanted, gpus=2))
     assert together[4:] == [
-        *("torch.distributed.run", "--standalone", "--nproc-per-node=2"),
-        *("-m", "imgen", "train", "mine.yaml", "--out", "mine"),
+        *("imgen.sweeping.together", "2"),
+        *("imgen", "train", "mine.yaml", "--out", "mine"),
     ]
+
+
+def test_what_training_says_of_a_loss_that_is_no_number(tiny, job, cli):
+    """The real message, with the real exit status: it is not started again."""
+    said = cli("train", "tiny.yaml", "--out", "diverged", "-s", "lr_g=1e30")
+    assert said.status == 1
+    told = tasks._outcome(job("fine"), said.status, "", said.lines[-1], 1.0, "here")
+    assert (told.how, told.again) == ("failed", False) and "is not a finite number" in told.reason
+
+
+def test_what_training_says_of_a_run_that_is_held(tiny, job, cli, here):
+    """The real message, with the real exit status: it is started again."""
+    cli("train", "tiny.yaml", "--out", "held", "-s", "train.steps=2")
+    with run.held(here / "held"):
+        said = cli("train", "tiny.yaml", "--out", "held", "-s", "train.steps=4")
+    told = tasks._outcome(job("fine"), said.status, "", said.lines[-1], 1.0, "here")
+    assert (told.status, told.again) == (2, True)
