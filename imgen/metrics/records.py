@@ -100,9 +100,16 @@ class Record:
         """Raises: `ValueError`, `KeyError` or `TypeError` where `told` is not what `to_json` gave."""
         if told["schema"] != SCHEMA:
             raise ValueError(f"schema {told['schema']!r}, this imgen reads {SCHEMA}")
+        if not isinstance(told["metric"], str) or not isinstance(told.get("step"), (int, type(None))):
+            raise ValueError(f"metric {told['metric']!r} at step {told.get('step')!r}: a name and a whole number it is")
         known = {each.name for each in fields(cls)}
         values = {
-            str(name): Value(*(value[key] for key in ("value", "mean", "std", "each")))
+            str(name): Value(
+                value=_number(value["value"]),
+                mean=_number(value["mean"]),
+                std=_number(value["std"]),
+                each=tuple(_number(one) for one in value["each"]),
+            )
             for name, value in told["values"].items()
         }
         return cls(**{key: value for key, value in told.items() if key in known} | {"values": values})
@@ -111,6 +118,18 @@ class Record:
 def append(run: Path, record: Record) -> None:
     """Add a line to a run's records."""
     append_to(run / NAME, record)
+
+
+def check_writable(path: Path) -> None:
+    """See to it that records can be added to a file, before hours are spent on them; the file is left as it is.
+
+    Raises: `OSError` where they cannot.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = not path.exists()
+    path.open("ab").close()
+    if new:
+        path.unlink()
 
 
 def append_to(path: Path, record: Record) -> None:
@@ -136,8 +155,10 @@ def drop_after(run: Path, step: int) -> None:
     path = run / NAME
     if not path.exists():
         return
-    kept = [line for line, record in _lines(path) if not record.during or (record.step or 0) <= step]
-    files.write(path, "".join(f"{line}\n" for line in kept))
+    lines = path.read_text(encoding="utf8", errors="replace").splitlines()
+    gone = {line for line, record in _lines(path) if record.during and (record.step or 0) > step}
+    if gone:
+        files.write(path, "".join(f"{line}\n" for line in lines if line not in gone))
 
 
 def versions() -> dict[str, str]:
@@ -167,6 +188,12 @@ def _value(each: Sequence[float]) -> Value:
     return Value(_finite(each[0]), _finite(mean), _finite(std), tuple(_finite(one) for one in each))
 
 
+def _number(told: Any) -> float | None:
+    if told is not None and not isinstance(told, (int, float)):
+        raise ValueError(f"{told!r} is no number")
+    return told
+
+
 def _finite(number: float | None) -> float | None:
     return number if number is not None and math.isfinite(number) else None
 
@@ -178,4 +205,7 @@ def _plain(value: Any) -> Any:
         return [_plain(inner) for inner in value]
     if isinstance(value, float):
         return _finite(value)
-    return value if value is None or isinstance(value, (str, int, bool)) else str(value)
+    if value is None or isinstance(value, (str, int)):
+        return value
+    # Numbers and arrays of NumPy and torch, which a metric may well count with.
+    return _plain(value.tolist()) if hasattr(value, "tolist") else str(value)

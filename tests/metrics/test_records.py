@@ -6,6 +6,10 @@ import json
 import math
 from dataclasses import replace
 
+import numpy as np
+import pytest
+import torch
+
 from imgen.metrics import Measured, records
 from imgen.metrics.records import Record
 
@@ -45,6 +49,40 @@ def test_lines_of_others_are_left_out(tmp_path):
     )
     assert records.read(tmp_path) == []
     assert records.read(tmp_path / "absent") == []
+
+
+@pytest.mark.parametrize("damage", [{"step": "four"}, {"metric": None}, {"values": {"a": 1}}])
+def test_a_line_of_other_types_is_left_out(damage, tmp_path):
+    lines = [json.dumps(record().to_json() | told) for told in (damage, {})]
+    (tmp_path / records.NAME).write_text("\n".join(lines) + "\n")
+    assert [each.step for each in records.read(tmp_path)] == [4]
+
+
+@pytest.mark.parametrize("key", ["value", "mean", "std", "each"])
+def test_a_line_with_words_for_numbers_is_left_out(key, tmp_path):
+    told = record().to_json()
+    told["values"]["score"][key] = ["a"] if key == "each" else "a"
+    (tmp_path / records.NAME).write_text(json.dumps(told) + "\n")
+    assert records.read(tmp_path) == []
+
+
+def test_lines_of_others_stay_where_a_run_goes_on(tmp_path):
+    """Of a later imgen, for one."""
+    records.append(tmp_path, record(2))
+    with (tmp_path / records.NAME).open("a") as file:
+        file.write('{"schema": "imgen.metric/9"}\n')
+    records.append(tmp_path, record(6))
+    before = (tmp_path / records.NAME).read_text().splitlines()
+    records.drop_after(tmp_path, 4)
+    assert (tmp_path / records.NAME).read_text().splitlines() == before[:2]
+
+
+def test_numbers_of_numpy_and_torch_are_numbers(tmp_path):
+    details = {"rows": np.int64(3), "share": np.float32(0.5), "matrix": np.eye(2), "at": torch.tensor([1.0, math.nan])}
+    records.append(tmp_path, replace(record(), counts={"rows": np.int64(9)}, details=details))
+    (read,) = records.read(tmp_path)
+    assert read.counts == {"rows": 9}
+    assert read.details == {"rows": 3, "share": 0.5, "matrix": [[1.0, 0.0], [0.0, 1.0]], "at": [1.0, None]}
 
 
 def test_what_is_trained_anew_is_measured_anew(tmp_path):
