@@ -14,7 +14,7 @@ from imgen.commands.show import table
 
 if TYPE_CHECKING:
     from imgen.evaluating.comparing import Summary
-    from imgen.metrics.records import Value
+    from imgen.metrics.records import Record, Value
 
 _COLUMNS = 5  # of numbers, where nobody says which
 _SETTINGS = 4  # that differ
@@ -79,6 +79,8 @@ def _compare(found: Sequence[Summary], chosen: Sequence[str], asked: bool) -> No
     ]
     heads = [key.removeprefix("algorithm.") for key in settings if key != "algorithm.name"]
     table(["run", "algorithm", "step", "state", "seed", *heads, *shown], rows)
+    for metric in dict.fromkeys(key.partition("/")[0] for key in shown):
+        _warn(metric, [(each, record) for each in found for record in _last(each, metric)])
     if len(shown) < len(chosen):
         say(f"{len(chosen) - len(shown)} more metrics were taken; --metric chooses, --json tells all")
 
@@ -97,9 +99,26 @@ def _detail(run: Summary) -> None:
             "" if record.step is None else f"{record.step:,}",
             record.time,
         ]
-        for record, name, value in ((r, key.rpartition("/")[2], v) for key, (r, v) in run.latest().items())
+        for record, name, value in ((r, key.partition("/")[2], v) for key, (r, v) in run.latest().items())
     ]
     table(["metric", "value of", "value", "std", "seeds", "step", "taken"], rows)
+    for metric in dict.fromkeys(record.metric for record in run.records):
+        _warn(metric, [(run, record) for record in _last(run, metric)])
+
+
+def _last(run: Summary, metric: str) -> list[Record]:
+    """The records of a metric that the table has numbers of."""
+    latest = [record for record, _ in run.latest().values() if record.metric == metric]
+    return list({id(record): record for record in latest}.values())
+
+
+def _warn(metric: str, taken: Sequence[tuple[Summary, Record]]) -> None:
+    """Say why numbers that stand side by side do not compare."""
+    from imgen.evaluating.comparing import unlike
+
+    differs = unlike(taken)
+    if differs:
+        say(f"{metric}: not all of it is measured alike: {differs}")
 
 
 def _plot(found: Sequence[Summary], chosen: Sequence[str], path: Path) -> None:
@@ -120,8 +139,9 @@ def _plot(found: Sequence[Summary], chosen: Sequence[str], path: Path) -> None:
     series = {name: points for name, points in series.items() if points}
     if not series:
         raise click.UsageError(f"--plot: none of these runs knows at which steps {key} was taken")
-    metric, _, name = key.rpartition("/")
+    metric, _, name = key.partition("/")
     save_png(lines(series, title=metric, x_label="step", y_label=name), path)
+    _warn(metric, [(each, record) for each in found for _, record in each.course(key)])
     say(f"{path}: {key} of {len(series)} run{'' if len(series) == 1 else 's'}")
 
 

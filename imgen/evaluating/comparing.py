@@ -17,6 +17,7 @@ from imgen.train import checkpoint, run
 
 State = Literal["complete", "training", "unfinished", "waiting"]
 _DEPTH = 4  # folders below the one that is named
+_OWN = "the run's own"
 _APART = ("train.seed", "train.steps")
 
 
@@ -51,9 +52,13 @@ class Summary:
 
     def curve(self, key: str) -> list[tuple[int, Value]]:
         """A value over training, the last one of each step."""
-        metric, _, name = key.rpartition("/")
+        return [(step, record.values[key.partition("/")[2]]) for step, record in self.course(key)]
+
+    def course(self, key: str) -> list[tuple[int, Record]]:
+        """The records that `curve` is of."""
+        metric, _, name = key.partition("/")
         points = {
-            record.step: record.values[name]
+            record.step: record
             for record in self.records
             if record.metric == metric and name in record.values and record.step is not None
         }
@@ -104,9 +109,9 @@ def columns(words: Sequence[str], runs: Sequence[Summary]) -> list[str]:
     Raises: `DataError` where a word means nothing that was measured.
     """
     every = list(dict.fromkeys(key for each in runs for key in each.latest()))
-    first = {key.rpartition("/")[0]: key for key in reversed(every)}
+    first = {key.partition("/")[0]: key for key in reversed(every)}
     if not words:
-        return list(dict.fromkeys(first[key.rpartition("/")[0]] for key in every))
+        return list(dict.fromkeys(first[key.partition("/")[0]] for key in every))
     found: dict[str, None] = {}
     for word in words:
         metric, _, value = word.replace("_", "-").partition("/")
@@ -114,13 +119,35 @@ def columns(words: Sequence[str], runs: Sequence[Summary]) -> list[str]:
         if not value:
             meant = [key for key in meant if key in first.values()]
         if not meant:
-            raise DataError(f"--metric {word}: of these runs nothing of the kind was measured{near_miss(word, first)}")
+            raise DataError(f"{word}: of these runs nothing of the kind was measured{near_miss(word, first)}")
         found |= dict.fromkeys(meant)
     return list(found)
 
 
+def unlike(taken: Sequence[tuple[Summary, Record]]) -> str:
+    """In what records of one metric differ so that their numbers do not compare, in words; '' where in nothing.
+
+    Told are the metric's settings, settings of data that are not those of the run itself, and else the protocol.
+    """
+    hows = [_how(each, record) for each, record in taken]
+    told = []
+    for name in dict.fromkeys(name for how in hows for name in how):
+        values = list(dict.fromkeys(str(how.get(name, _OWN)) for how in hows))
+        if len(values) > 1 or name.startswith("dataset."):
+            told.append(f"{name} {' or '.join(values)}" + (f", not {_OWN}" if len(values) == 1 else ""))
+    if not told and len({record.protocol for _, record in taken}) > 1:
+        told = ["their protocols differ"]
+    return "; ".join(told)
+
+
+def _how(run: Summary, record: Record) -> dict[str, Any]:
+    data = flat(dict(record.data), "dataset") if record.data else {}
+    other = {name: value for name, value in data.items() if run.settings.get(name) != value}
+    return flat(dict(record.settings)) | other
+
+
 def _means(key: str, metric: str, value: str) -> bool:
-    mine, _, name = key.rpartition("/")
+    mine, _, name = key.partition("/")
     return (mine == metric or mine.startswith(f"{metric}-") or fnmatchcase(mine, metric)) and (
         not value or name == value or fnmatchcase(name, value)
     )

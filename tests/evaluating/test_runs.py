@@ -89,7 +89,7 @@ def test_numbers_are_chosen_by_metric_value_family_and_pattern(made, cli):
     assert heads("mig-two/other", "mig-one") == ["MIG-TWO/OTHER", "MIG-ONE/SCORE"]
     assert heads("mig_*/o*") == ["MIG-ONE/OTHER", "MIG-TWO/OTHER"]
     said = cli("runs", "-m", "mag")
-    assert said.status == 2 and "--metric mag: of these runs nothing of the kind was measured" in said.err
+    assert said.status == 2 and "mag: of these runs nothing of the kind was measured" in said.err
 
 
 def test_runs_are_ordered_by_a_number(made, cli):
@@ -97,6 +97,44 @@ def test_runs_are_ordered_by_a_number(made, cli):
         measure(made(f"runs/{name}"), 8, score)
     made("runs/d")
     assert [line[0] for line in rows(cli("runs", "--sort", "mine"))[1:]] == ["runs/b", "runs/c", "runs/a", "runs/d"]
+
+
+def test_an_order_that_means_nothing_is_one_line_that_names_it(made, cli):
+    measure(made("runs/a"), 8, 0.5)
+    said = cli("runs", "--sort", "mime")
+    assert said.status == 2 and said.err.startswith("imgen: mime: of these runs nothing of the kind was measured")
+
+
+def test_numbers_that_are_not_measured_alike_are_told(made, cli, here):
+    """By other settings, on data that are not the run's, or by another protocol."""
+
+    def measured(run, step, protocol="as it is", **more):
+        record = Record.of("mine", {"pairs": more.pop("pairs", 9)}, [Measured(values={"score": 1.0})], [0])
+        data = {"name": "shapes", "size": more.pop("size", 16)}
+        records.append(run, replace(record, step=step, data=data, protocol=protocol))
+
+    first, second = made("runs/a"), made("runs/b")
+    measured(first, 8)
+    measured(second, 8)
+    assert "alike" not in cli("runs").err
+    measured(first, 8, size=32)
+    told = "mine: not all of it is measured alike: "
+    assert cli("runs").lines[-1] == f"{told}dataset.size 32 or the run's own"
+    assert cli("runs", first).lines[-1] == f"{told}dataset.size 32, not the run's own"
+    measured(first, 9, pairs=3)
+    assert cli("runs").lines[-1] == f"{told}pairs 3 or 9"
+    assert f"{told}dataset.size 32 or the run's own; pairs" not in cli("runs", first).err
+    said = cli("runs", first, "-m", "mine/score", "--plot", "curve.png")
+    assert f"{told}pairs 9 or 3; dataset.size 32 or the run's own" in said.lines
+    measured(first, 10)
+    measured(second, 10, protocol="otherwise")
+    assert cli("runs").lines[-1] == f"{told}their protocols differ"
+
+
+def test_a_value_with_a_slash_in_its_name(made, cli):
+    measure(made("runs/a"), 8, 0.5, **{"recall/left/eye": 0.25})
+    assert rows(cli("runs", "-m", "mine/recall/left/eye"))[1][-1] == "0.2500"
+    assert ["mine", "recall/left/eye", "0.2500"] in [line[:3] for line in rows(cli("runs", "runs/a"))]
 
 
 def test_runs_in_folders_are_found_once_and_links_are_none(made, cli, here):
