@@ -118,10 +118,12 @@ def _settings(texts: Sequence[str]) -> dict[str, Any]:
 
 def _measure(subject: Subject, choices: Choices, out: Path | None, options: dict[str, Any], found: Plugins) -> int:
     from imgen.evaluating.engine import Unfit, take
-    from imgen.metrics.records import append_to
+    from imgen.metrics.records import append_to, check_writable
 
     first = subject.seed if options["seed"] is None else options["seed"]
     seeds = range(first, first + options["repeat"])
+    if out:
+        check_writable(out)
     unmeasured, wrong, records = dict(choices.left_out), [], []
     for told in take(subject, choices.chosen, seeds, found, say):
         if isinstance(told, Unfit):

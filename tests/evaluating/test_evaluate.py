@@ -149,6 +149,13 @@ def test_wrong_requests_are_one_line_and_leave_the_run_alone(run, cli, tree, wor
     assert tree(run) == before
 
 
+def test_where_nothing_can_be_kept_is_told_before_anything_is_measured(run, cli, tiny):
+    said = cli("evaluate", run, "--out", tiny / "records.jsonl")
+    assert said.status == 1 and not [line for line in said.lines if line.startswith("measuring")]
+    assert cli("evaluate", run, "-m", "tally-unfit", "--out", "apart/records.jsonl").status == 2
+    assert not Path("apart/records.jsonl").exists()
+
+
 def test_a_recipe_without_metrics_asks_which(tallies, tiny, cli):
     assert cli("train", tiny, "--out", "plain").status == 0
     said = cli("evaluate", "plain")
