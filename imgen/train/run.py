@@ -152,12 +152,15 @@ def held(path: Path) -> Iterator[None]:
 
 
 def is_busy(path: Path) -> bool:
-    """Whether a process is training this run."""
+    """Whether a process is training this run; looking leaves the folder as it is."""
     try:
-        with held(path):
-            return False
-    except RecipeError:
+        with (path / ".lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
         return True
+    return False
 
 
 def _create(path: Path, recipe: Recipe) -> Path:

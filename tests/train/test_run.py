@@ -79,6 +79,7 @@ def test_a_run_that_another_process_trains_is_not_taken_up(recipe):
     folder = run.open_for(recipe, None, fresh=False)
     with run.held(folder):
         assert run.open_for(recipe, None, fresh=False) != folder
+        assert run.is_busy(folder)
         with pytest.raises(RecipeError, match="another process is training this run"), run.held(folder):
             pass
     with run.held(folder):
@@ -201,3 +202,8 @@ def test_a_link_is_another_name_of_a_run_and_no_further_one(recipe, finish):
     Path("runs/again").symlink_to("abroad")
     assert run.newest_first() == [Path("runs/abroad"), first, second]
     assert run.weights_of(Path("runs/best")) == Path("runs/best/model.safetensors")
+
+
+def test_to_look_whether_a_run_is_trained_leaves_it_as_it_is(tmp_path):
+    assert not run.is_busy(tmp_path)
+    assert list(tmp_path.iterdir()) == []
