@@ -18,8 +18,7 @@ def discretised(codes: NDArray[np.floating], bins: int = BINS) -> NDArray[np.int
 
     Shapes: codes: (n, D) -> (n, D).
     """
-    edges = [np.histogram_bin_edges(code, bins)[:-1] for code in codes.T]
-    return np.stack([np.digitize(code, edge) for code, edge in zip(codes.T, edges, strict=True)], axis=1)
+    return np.stack([np.digitize(code, _edges(code, bins)) for code in codes.T], axis=1)
 
 
 def entropies(places: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -79,6 +78,17 @@ def modularity(information: NDArray[np.floating], dead: float = np.nan) -> float
     """The mean of `modularities` over all codes, whatever they say. dead: what one counts that says nothing."""
     each = modularities(information)
     return float(np.where(np.isnan(each), dead, each).mean())
+
+
+def _edges(code: NDArray[np.floating], bins: int) -> NDArray[np.floating]:
+    """The lower ends of the parts of a code's range, (bins,); of a code that never varies, itself for all."""
+    if code.min() == code.max():
+        return np.full(bins, code[0])
+    with np.errstate(over="ignore", invalid="ignore"):
+        try:
+            return np.histogram_bin_edges(code, bins)[:-1]
+        except ValueError:  # numbers of 32 bits are too few, or too small, to part the range
+            return np.histogram_bin_edges(code.astype(np.float64), bins)[:-1]
 
 
 def _entropy(shares: NDArray[np.float64]) -> float:

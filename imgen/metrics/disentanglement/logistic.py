@@ -15,6 +15,7 @@ _ROWS = 2048  # at once: their numbers for all values stay near the processor
 # than the product takes, a hundred times over.
 _PRODUCTS = 2**18
 _STEPS = 200
+_FIRM = 1e-14  # of each weight's curvature, added to it
 _ENOUGH = 1e-12  # what a further step could gain, of the loss
 
 
@@ -32,7 +33,7 @@ def one_against_rest(codes: NDArray[np.floating], places: NDArray[np.integer], v
     rows, places = np.asarray(codes, np.float64), np.asarray(places)
     found = np.zeros((values, size))
     loss, gradient, curve = _at(rows, places, found, np.arange(values))
-    step = -np.linalg.solve(curve, gradient[..., None])[..., 0]
+    step = _step(curve, gradient)
     length = np.ones(values)
     open_ = np.arange(values)  # those whose weights are still to move
     for _ in range(_STEPS):
@@ -49,7 +50,7 @@ def one_against_rest(codes: NDArray[np.floating], places: NDArray[np.integer], v
         length[open_[~lower]] /= 2
         moved = open_[lower]
         found[moved], loss[moved], gradient[moved] = there[lower], new_loss[lower], new_gradient[lower]
-        step[moved] = -np.linalg.solve(new_curve[lower], new_gradient[lower][..., None])[..., 0]
+        step[moved] = _step(new_curve[lower], new_gradient[lower])
         length[moved] = 1.0
     return found
 
@@ -62,6 +63,15 @@ def probabilities(codes: NDArray[np.floating], weights: NDArray[np.float64]) -> 
         told, _ = _sigmoid(rows @ weights[:, :-1].T + weights[:, -1])
         found[start:end] = (told / told.sum(axis=-1, keepdims=True)).reshape(end - start, -1)
     return found
+
+
+def _step(curve: NDArray[np.float64], gradient: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Newton's step. Shapes: (V, D + 1, D + 1), (V, D + 1) -> (V, D + 1)."""
+    units = np.sqrt(np.diagonal(curve, axis1=1, axis2=2))
+    scaled = curve / (units[:, :, None] * units[:, None, :])
+    # Of large codes, two of them alike, rounding swallows the penalty that keeps the curvature from being singular.
+    found = np.linalg.solve(scaled + _FIRM * np.eye(curve.shape[1]), (gradient / units)[..., None])[..., 0]
+    return np.asarray(-found / units, np.float64)
 
 
 def _sigmoid(z: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -92,3 +92,10 @@ def test_standardised_by_other_rows():
     by = np.array([[0.0, 5.0], [2.0, 5.0]], np.float32)
     assert standardised(np.array([[3.0, 5.0]], np.float32), by).tolist() == [[2.0, 0.0]]
     assert standardised(by).tolist() == [[-1.0, 0.0], [1.0, 0.0]]
+
+
+def test_large_codes_that_are_alike():
+    codes, places = blobs(300, 3, 1)
+    alone, _ = explicitness(codes * 1e12, places)
+    twice, _ = explicitness(np.repeat(codes, 2, axis=1) * 1e12, places)
+    assert twice == pytest.approx(alone, abs=1e-6)

@@ -25,6 +25,17 @@ def told(codes, places=GRID):
     return mutual_information(discretised(np.asarray(codes, np.float32)), places)
 
 
+@pytest.mark.parametrize("step", [2.0**-23, 3.0e37])
+def test_parts_of_ranges_that_32_bits_cannot_part(step):
+    code = (1 + step * np.arange(-8, 9)).astype(np.float32)
+    wanted = 1 + np.arange(17) * 20 // 16
+    assert discretised(code[:, None])[:, 0].tolist() == wanted.clip(max=20).tolist()
+
+
+def test_a_large_code_that_never_varies_is_in_one_part():
+    assert len(set(discretised(np.full((5, 1), 1e9, np.float32))[:, 0])) == 1
+
+
 def test_parts_are_equally_wide_and_the_largest_is_in_the_last():
     code = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
     assert discretised(code[:, None], bins=3)[:, 0].tolist() == [1, 1, 2, 2, 3, 3]
