@@ -57,10 +57,12 @@ def factorvae_score_infogan_cr(
         _several_things(data, "does not vary")
         anywhere = data.anywhere
         steady = steady_codes(anywhere)
-        scale = anywhere.std(axis=0)
+        # In 32 bits throughout, as theirs: it decides between codes that stand still in a group. Powers of two change
+        # no digit, and keep the squares of very large and very small codes within these bits.
+        twos = -np.frexp(np.abs(anywhere).max(axis=0))[1]
+        scale = np.ldexp(anywhere, twos).std(axis=0)
         scale[steady] = 0.0  # whatever rounding makes of it
-        # In 32 bits throughout, as theirs: it decides between codes that stand still in a group.
-        winning = votes.winners(data.groups.codes, scale, exact=False)
+        winning = votes.winners(np.ldexp(data.groups.codes, twos), scale, exact=False)
         table = votes.ballot(winning, data.groups.labels, anywhere.shape[1], len(data.factor_names))
         wins = f"{counted(steady[:1])} never varies and so wins every group: the score says nothing of the others"
         return Measured(

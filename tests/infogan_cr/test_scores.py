@@ -152,6 +152,18 @@ def test_codes_of_one_factor_each_are_perfect(codes):
         assert (gap, modular) == (pytest.approx(1), pytest.approx(1))
 
 
+@pytest.mark.parametrize("power", [-90, -3, 70])
+def test_the_factorvae_score_does_not_hang_on_the_codes_scale(power):
+    codes = np.random.default_rng(0).integers(0, 4, (600, 3)).astype(float)
+    turned = codes @ np.array([[1.0, 1.0, 0.0], [1.0, -1.0, 0.0], [0.3, 0.0, 1.0]])
+    plain, scaled = (
+        factorvae_score_infogan_cr(groups=60, group_size=20)(evaluation(array_codes(some, codes)))
+        for some in (turned, turned * 2.0**power)
+    )
+    assert 0.4 < plain.values["score"] < 1
+    assert (scaled.values, scaled.details) == (plain.values, plain.details)
+
+
 def test_a_code_that_stands_still_spoils_what_is_not_pruned():
     codes = evaluation(array_codes(np.c_[GRID, np.full(120, 0.1)], GRID))
     votes, dhsic = ALL["factorvae"](codes), ALL["dhsic"](codes)
