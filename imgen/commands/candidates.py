@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model to compare. name: unlike any other's; run: the folder of its run, if it lies in one."""
+    """A model to compare.
+
+    name: unlike any other's; run: the folder of its run, if it lies in one; named: itself, and not a folder it is in.
+    """
 
     name: str
     weights: Path
     run: Path | None
     config: ModelConfig
+    named: bool = True
 
     @property
     def target(self) -> Path:
@@ -59,10 +63,38 @@ def gather(words: Sequence[str], found: Plugins) -> list[Candidate]:
         if weights.resolve() in kept:
             say(f"{path}: is {kept[weights.resolve()].weights}, which counts once")
             continue
-        kept[weights.resolve()] = Candidate(called(weights, config), weights, _run_of(weights), config)
+        kept[weights.resolve()] = Candidate(called(weights, config), weights, _run_of(weights), config, named)
     if wrong:
         raise WeightsError("\n".join(wrong))
     return _checked(_told_apart(list(kept.values())))
+
+
+def sound(chosen: Sequence[Candidate], found: Plugins, device: str) -> list[Candidate]:
+    """Those whose pictures and codes are numbers, as those of a model whose training went astray are not.
+
+    What was found in a folder is told and passed over.
+
+    Raises: `WeightsError` with a line for each that was named, or where fewer than two are left.
+    """
+    import torch
+
+    from imgen.build import load_model
+    from imgen.selecting.reading import astray
+
+    kept, wrong = [], []
+    for each in chosen:
+        what = astray(load_model(each.weights, found, device)[0], torch.device(device))
+        if not what:
+            kept.append(each)
+        elif each.named:
+            wrong.append(
+                f"{each.weights}: its {what} are not numbers, as after training that went astray; leave it out"
+            )
+        else:
+            say(f"passing over {each.weights}: its {what} are not numbers")
+    if wrong:
+        raise WeightsError("\n".join(wrong))
+    return _checked(kept)
 
 
 def summary_of(candidate: Candidate) -> Summary:

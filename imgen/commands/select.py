@@ -83,7 +83,7 @@ def select(found: Plugins, words: tuple[str, ...], **options: Any) -> None:
     place = pick_device(options["device"])
     if options["best_link"]:
         best.check(options["best_link"])
-    chosen = candidates.gather(words, found)
+    chosen = candidates.sound(candidates.gather(words, found), found, place)
     with progress_of("encoded"):
         told = _ranked(chosen, place, options, found)
     if len({repr(each.config.data.to_json()) for each in chosen}) > 1:

@@ -71,6 +71,15 @@ def pictures(model: Any, z: dict[str, Tensor], work: Work) -> Iterator[Tensor]:
             yield torch.cat([model(some.to(work.device)).float() for some in part.split(work.batch)])
 
 
+def astray(model: Any, device: torch.device) -> str:
+    """Which of a model's "pictures" and "codes" are no numbers, by a few that are drawn; empty where all are."""
+    made = torch.cat(list(pictures(model, latents(model, BLOCK, 0, "probe"), Work(device))))
+    if not made.isfinite().all():
+        return "pictures"
+    with torch.no_grad():
+        return "" if model.encode(made).isfinite().all() else "codes"
+
+
 def draws(model: Any, shape: Sequence[int], device: torch.device) -> bool:
     """Whether an encoder has a distribution of codes to draw from: whether it gives another code when it may draw."""
     shown = torch.rand(2, *shape, generator=generator(0, "cpu", "probe")).mul(2).sub(1).to(device)

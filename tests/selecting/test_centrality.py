@@ -9,7 +9,7 @@ import torch
 from imgen.data.spec import DataSpec, Factor
 from imgen.selecting.centrality import Plan, both_ways, centrality, cross_scores, free_of
 from imgen.selecting.ranking import by_centrality
-from imgen.selecting.reading import BLOCK, Work, draws, fixable, fixed, latents, pictures, read
+from imgen.selecting.reading import BLOCK, Work, astray, draws, fixable, fixed, latents, pictures, read
 
 CPU = torch.device("cpu")
 PLAN = Plan(groups=6, size=8, free=40)
@@ -81,6 +81,13 @@ def test_an_encoder_with_a_distribution_is_drawn_from(model):
     # So blurred that no code can be seen to stand still: chance, which is above a third where votes judge themselves.
     lost = scores_of([still, model(blur=500.0)], Plan(40, 8, 200))
     assert lost[0, 1] == 1 and lost[1, 0] < 0.6
+
+
+def test_what_is_no_number_is_found(model):
+    blind, astray_maker = model(), model()
+    blind.encode = lambda images, generator=None: images[:, 0, 0] / 0
+    astray_maker.factor.fill_(torch.inf)
+    assert [astray(each, CPU) for each in (model(blur=0.5), blind, astray_maker)] == ["", "codes", "pictures"]
 
 
 def test_blocks_have_noise_of_their_own(model):

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from imgen.errors import DataError
+from imgen.model import read_config, write_model
 from imgen.selecting import best
 from imgen.selecting.shelf import Shelf
 
@@ -245,6 +247,23 @@ def test_every_model_that_does_not_fit_is_named(cli, make_run, runs):
         "imgen: runs/foreign/model.safetensors: its model 'reads' reads none of the codes that it makes pictures from "
         "(a, b, c, noise), but others (x, y)",
     ]
+
+
+@pytest.mark.parametrize("method", ["model-centrality", "udr-spearman"])
+def test_a_model_that_went_astray(method, cli, runs):
+    pytest.importorskip("scipy.stats", reason="SciPy is not installed")
+    few = [*(FEW if method == "model-centrality" else ["--pictures", "30"]), "--method", method]
+    weights = Path("runs/poor/model.safetensors")
+    without = told(cli("select", "runs/half", "runs/good", *few, "--json"))
+    write_model(weights, read_config(weights), {"factor": torch.tensor(float("nan"))})
+    said = cli("select", *ALL, *few)
+    wrong = f"{weights}: its pictures are not numbers"
+    assert (said.status, said.err) == (2, f"imgen: {wrong}, as after training that went astray; leave it out\n")
+    said = cli("select", "runs", *few, "--json")
+    assert f"passing over {wrong}" in said.lines
+    assert dict(zip(told(said)["names"], told(said)["scores"], strict=True)) == dict(
+        zip(without["names"], without["scores"], strict=True)
+    )
 
 
 def test_pictures_of_other_shapes(cli, make_run, runs):
