@@ -52,7 +52,7 @@ def same_values(
             if len(missing):
                 raise DataError(
                     f"{score} needs every value of a factor among the {of}, and {len(missing)} of '{factor.name}' are "
-                    f"not; set {setting} higher"
+                    f"not; set {setting} higher, or leave out things with rare values"
                 )
 
 

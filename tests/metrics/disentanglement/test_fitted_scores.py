@@ -157,7 +157,9 @@ def test_too_few_rows_are_refused(factory):
 
 
 def test_values_that_are_not_held_out_are_refused():
-    with pytest.raises(DataError, match=r"among the 2 held-out rows, and \d of 'kind' are not; set test higher"):
+    with pytest.raises(
+        DataError, match=r"among the 2 held-out rows, and \d of 'kind' are not; set test higher, or leave out"
+    ):
         explicitness_disentanglement_lib(train=400, test=2)(evaluation("perfect"))
 
 
