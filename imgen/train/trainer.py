@@ -202,11 +202,14 @@ class Trainer:
     def _save(self, *, owed: bool) -> None:
         self._check_finite()
         if dist.rank() == 0:
+            # With the running statistics that ship: who uses a former state gets what was measured of it.
+            with self._shipping() as model:
+                shipped = {name: tensor.clone() for name, tensor in model.state_dict().items()}
             path = checkpoint.write(
                 self.run,
                 self.step,
                 algorithm=self.algorithm.state_dict(),
-                averaged=self.averaged.state_dict(),
+                averaged=shipped,
                 config=self._config(),
                 seats=self.seats,
                 state={"algorithm": self.config.origin.get("algorithm"), "world": dist.world(), "owed": owed},

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+
 import torch
 
 from imgen.build import build
 from imgen.model import read_model
 from imgen.overrides import Override
 from imgen.recipe import load
+from imgen.train import checkpoint
 from imgen.train.ema import Averaged
 from imgen.train.shipping import BATCHES, shipping
 from imgen.train.signals import StopSignals
@@ -64,6 +67,21 @@ def test_translations_one_by_one_are_those_of_a_batch_of_real_pictures(here, plu
         with shipping(algorithm, trainer.averaged, trainer._batch) as model:
             measured = model.ab(images)
     assert (measured - wanted).abs().mean() < 0.5 * (kept - wanted).abs().mean()
+
+
+def test_a_checkpoint_holds_what_would_ship(here, plugins):
+    """So that its measurements come out again; and to go on from it ends with the weights of a run in one go."""
+    for half_life in (0, 500):
+        whole = trained(here, plugins, half_life, save_every=6)
+        _, shipped = read_model(whole.run / "model.safetensors")
+        _, saved = read_model(checkpoint.folder(whole.run, 12) / checkpoint.WEIGHTS)
+        assert all(torch.equal(saved[name], shipped[name]) for name in shipped)
+        # To go on from step 6, as after a kill.
+        shutil.rmtree(checkpoint.folder(whole.run, 12))
+        (whole.run / "model.safetensors").unlink()
+        again = trained(here, plugins, half_life, save_every=6)
+        _, resumed = read_model(again.run / "model.safetensors")
+        assert all(torch.equal(resumed[name], shipped[name]) for name in shipped)
 
 
 def test_looking_changes_nothing(here, plugins):
