@@ -32,7 +32,7 @@ class NoData:
 class Subject:
     """A model with its data. run: the run it is of, None where of none; data: the registered data set and its settings.
 
-    seed: of the run; step, weights, sha256: as in `imgen.metrics.records.Record`.
+    seed: of the run; step, weights, sha256: as in `imgen.metrics.records.Record`; learnt: as in `Evaluation`.
     """
 
     model: Any
@@ -44,10 +44,11 @@ class Subject:
     weights: str = ""
     sha256: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
+    learnt: DataSpec | None = None
 
     def evaluation(self, seed: int) -> Evaluation:
         """What metrics are given."""
-        return Evaluation(model=self.model, dataset=self.dataset, device=self.device, seed=seed)
+        return Evaluation(model=self.model, dataset=self.dataset, device=self.device, seed=seed, learnt=self.learnt)
 
     @property
     def device_name(self) -> str:
@@ -89,6 +90,7 @@ def of_weights(weights: Path, data: Part, recipe: Recipe | None, device: str, pl
         weights=str(weights.absolute().relative_to(run.absolute())) if run else weights.name,
         sha256=digest_of(weights),
         data=data.to_dict(),
+        learnt=config.data,
     )
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from imgen.data.spec import Dataset
+    from imgen.data.spec import Dataset, DataSpec
 
 T = TypeVar("T")
 
@@ -23,6 +23,8 @@ class Evaluation:
     dataset: Dataset
     device: torch.device
     seed: int
+    learnt: DataSpec | None = None
+    """The data that the model has learnt from, where they are not `dataset`."""
     shared: dict[Hashable, Any] = field(default_factory=dict, repr=False, compare=False)
     """What metrics of this evaluation have in common, by the key of `once`."""
 

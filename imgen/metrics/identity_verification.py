@@ -99,7 +99,8 @@ def embedding_verification(*, pairs: Count = 5000) -> Metric:
         if not isinstance(evaluation.model, Embedder):
             raise DataError(f"{who}: needs a model with `embed(images)`, such as the recipe 'embedding' trains")
         spec = evaluation.dataset.spec
-        embedder = network_of(evaluation.model, spec.image, evaluation.device, people=spec.people)
+        people = (evaluation.learnt or spec).people
+        embedder = network_of(evaluation.model, spec.image, evaluation.device, people=people)
         real = real_pairs(evaluation, embedder, pairs, who)
         values = _values(real.same, real.different, real.tau, evaluation)
         return Measured(

@@ -253,6 +253,11 @@ def test_an_embedding_is_verified_by_itself(data: Shapes) -> None:
     assert isinstance(told, Measured) and told.values["auc"] > 0.8 and not told.notes[2:]
     assert metric(evaluation(data, Colours())).values == pytest.approx(told.values, nan_ok=True)
     assert metric(evaluation(data, Noise())).values["auc"] < 0.65
+    elsewhere = replace(evaluation(data.among("test"), Colours()), learnt=replace(data.spec, people="embedding"))
+    assert metric(elsewhere).values == pytest.approx(told.values, nan_ok=True)
+    flattered = replace(evaluation(data.among("embedding"), Colours()), learnt=replace(data.spec, people="test"))
+    with pytest.raises(DataError, match="has learnt from the people 'test'"):
+        metric(flattered)
     with pytest.raises(DataError, match=r"embedding-verification: needs a model with `embed\(images\)`"):
         metric(evaluation(data, Draws()))
 
