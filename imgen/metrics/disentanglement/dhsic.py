@@ -60,16 +60,33 @@ def median_distances(codes: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def _median_distance(code: NDArray[np.float64]) -> float:
-    n = len(code)
-    if n == 1:
-        return 0.0
-    # Half of the matrix: in all of it, sorted, n zeros come first, and each distance of the half comes twice.
-    half = np.empty(n * (n - 1) // 2)
-    done = 0
-    for row in range(n - 1):
-        np.abs(code[row + 1 :] - code[row], out=half[done : done + n - 1 - row])
-        done += n - 1 - row
-    middle = [((n * n - 1) // 2 - n) // 2, (n * n // 2 - n) // 2]
-    wanted = [place for place in middle if place >= 0]
-    half.partition(wanted or [0])
-    return float(np.mean([half[place] if place >= 0 else 0.0 for place in middle]))
+    n, ordered = len(code), np.sort(code)
+    # Of all, sorted, n zeros come first, and each distance of two different things comes twice.
+    middle = {((n * n - 1) // 2 - n) // 2, (n * n // 2 - n) // 2}
+    return float(np.mean([_distance(ordered, place) if place >= 0 else 0.0 for place in middle]))
+
+
+def _distance(ordered: NDArray[np.float64], place: int) -> float:
+    """The distance of two different things that stands at a place, from 0, among them all from the smallest on.
+
+    Halving all numbers that it may be, as their bits count them, until one is left: distances are never kept.
+    """
+    low, high = 0, int((ordered[-1:] - ordered[:1]).view(np.int64)[0])
+    while low < high:
+        bits = (low + high) // 2
+        if _within(ordered, np.array(bits).view(np.float64)) > place:
+            high = bits
+        else:
+            low = bits + 1
+    return float(np.array(low).view(np.float64))
+
+
+def _within(ordered: NDArray[np.float64], most: NDArray[np.float64]) -> int:
+    """How many pairs are at most so far apart."""
+    first = np.arange(len(ordered))
+    low, high = first, np.full(len(ordered), len(ordered) - 1)  # the last one within reach of each is between them
+    while (low < high).any():
+        place = (low + high + 1) // 2
+        near = ordered[place] - ordered <= most
+        low, high = np.where(near, place, low), np.where(near, high, place - 1)
+    return int((low - first).sum())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,16 @@ def test_the_median_is_of_all_ordered_pairs(n):
     wanted = np.median(np.abs(codes[:, None] - codes[None]), axis=(0, 1))
     assert median_distances(codes).tolist() == wanted.tolist()
     assert median_distances(codes[:1]).tolist() == [0, 0]
+
+
+def test_distances_are_not_kept():
+    codes = np.random.default_rng(0).normal(size=(4000, 1))
+    tracemalloc.start()
+    try:
+        median_distances(codes)
+        assert tracemalloc.get_traced_memory()[1] < 4000 * 1000, "bytes; the 8 million distances have 64 million"
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("at_once", [2**20, 100, 1])
