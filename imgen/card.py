@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgen import files
+from imgen.metrics import number
 from imgen.model import ModelConfig
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ tags: [imgen, gan, {algorithm}]
 {metrics}
 ## Files
 `model.safetensors` holds the averaged weights, with their configuration in its header; `recipe.yaml` every setting;
-`events.jsonl` what happened; `checkpoints/` what a resumed run needs.
+`events.jsonl` what happened; `metrics.jsonl` what was measured, and how; `checkpoints/` what a resumed run needs.
 
 ## Recipe
 ```yaml
@@ -82,7 +83,7 @@ class Card:
         items = f"{train.batch} items" + (f" of {self.config.data.group}" if self.config.data.group > 1 else "")
         items += " of each domain" if self.config.data.domains else ""
         rows = "".join(
-            f"| {metric} | {name} | {value:.4f} |\n"
+            f"| {metric} | {name} | {number(value)} |\n"
             for metric, values in self._metrics.items()
             for name, value in values.items()
         )

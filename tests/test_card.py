@@ -84,6 +84,13 @@ def test_of_metrics_taken_on_the_way_the_last_counts(card):
     assert "diversity" not in text
 
 
+def test_numbers_of_any_size_are_told_and_those_that_are_none(card):
+    text = finish(card, Evaluated(4, "kid", {"kid": 0.000012345, "far": 54321.9, "tar": float("nan")}))
+    assert "| kid | kid | 1.234e-05 |" in text or "| kid | kid | 1.235e-05 |" in text
+    assert "| kid | far | 5.432e+04 |" in text and "| kid | tar | undefined |" in text
+    assert "`metrics.jsonl` what was measured" in text
+
+
 def test_a_preview_of_the_process_before_is_found(card):
     (card.folder / "previews").mkdir()
     for step in (2, 4):

@@ -11,6 +11,7 @@ import click
 from imgen.commands.options import as_json, device, find_weights, give, pick_device, say
 from imgen.commands.show import table
 from imgen.errors import DataError
+from imgen.metrics import number
 
 if TYPE_CHECKING:
     from imgen.evaluating.choosing import Choices
@@ -167,13 +168,6 @@ def _cells(value: Value) -> list[str]:
     several = len(value.each) > 1
     spread = f"{value.std:.2g}" if value.std is not None else ""
     return [number(value.mean), spread, str(len(value.each)) if several else ""]
-
-
-def number(value: float | None) -> str:
-    """A number with as many places as matter."""
-    if value is None:
-        return "undefined"
-    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.4g}"
 
 
 def _counts(record: Record) -> str:

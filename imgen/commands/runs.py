@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgen.commands.evaluate import number
 from imgen.commands.options import as_json, give, say
 from imgen.commands.show import table
+from imgen.metrics import number
 
 if TYPE_CHECKING:
     from imgen.evaluating.comparing import Summary

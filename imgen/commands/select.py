@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imgen.commands import candidates
-from imgen.commands.evaluate import number
 from imgen.commands.options import as_json, device, give, pick_device, say
 from imgen.commands.progress import progress_of
 from imgen.commands.show import table
+from imgen.metrics import number
 
 if TYPE_CHECKING:
     from imgen.commands.candidates import Candidate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -61,3 +62,10 @@ Metric = Callable[[Evaluation], "Mapping[str, float] | Measured"]
 def measured(told: Mapping[str, float] | Measured) -> Measured:
     """What any metric gave, in full."""
     return told if isinstance(told, Measured) else Measured(values=told)
+
+
+def number(value: float | None) -> str:
+    """A number for people, with as many places as matter; None and NaN stand for one that is undefined."""
+    if value is None or math.isnan(value):
+        return "undefined"
+    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.4g}"
