@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -11,6 +12,10 @@ import torch.distributed as td
 from torch import Tensor
 
 T = TypeVar("T")
+
+PATIENCE = timedelta(hours=12)
+"""How long processes wait for one another: the first one measures alone, which may take hours. torchrun ends all of
+them where one dies."""
 
 
 def rank() -> int:
@@ -31,7 +36,7 @@ def join(device: str) -> str:
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
         torch.cuda.set_device(device)
     if not td.is_initialized():
-        td.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+        td.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=PATIENCE)
     return device
 
 

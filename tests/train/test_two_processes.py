@@ -10,6 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from imgen import dist
+
 PLUGIN = '''\
 """A game without batch norm whose noise comes with the batch, and a controller that lives on evidence."""
 
@@ -183,3 +185,13 @@ def test_a_batch_that_two_cannot_share_is_refused(together, here):
         assert status == 2
         assert "a batch of 7 items cannot be shared by 2 processes; take a multiple of 2" in err
         assert "Traceback" not in err
+
+
+def test_processes_wait_while_the_first_one_measures(monkeypatch):
+    """For hours: the ten minutes that NCCL waits if nobody says otherwise would end a run at its first long metric."""
+    asked = {}
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(dist.td, "init_process_group", lambda backend, **told: asked.update(told))
+    assert dist.join("cpu") == "cpu"
+    assert asked["timeout"].total_seconds() >= 6 * 3600
