@@ -57,8 +57,10 @@ class Subject:
 
 
 def run_of(weights: Path) -> Path | None:
-    """The run that a weights file is of."""
-    return next((folder for folder in weights.absolute().parents[:3] if is_run(folder)), None)
+    """The run that a weights file is of: in its folder, or in that of one of its checkpoints."""
+    folder = weights.absolute().parent
+    folder = folder.parent.parent if folder.parent.name == "checkpoints" else folder
+    return folder if is_run(folder) else None
 
 
 def recipe_of(run: Path, plugins: Plugins) -> Recipe:

@@ -113,6 +113,16 @@ def test_a_former_state_and_a_file_of_no_run(run, cli, here):
     assert len((here / "kept/all.jsonl").read_text().splitlines()) == 1
 
 
+def test_a_file_below_a_folder_with_a_recipe_is_of_no_run(run, cli, here):
+    """Such as a model from elsewhere, in a project that has a recipe of its own."""
+    (here / "recipe.yaml").write_text((run / "recipe.yaml").read_text())
+    (here / "theirs").mkdir()
+    shutil.copy(run / "model.safetensors", here / "theirs/model.safetensors")
+    said = cli("evaluate", "theirs/model.safetensors", "-m", "tally-weight")
+    assert said.status == 2 and "these weights are in no run" in said.err
+    assert not (here / "metrics.jsonl").exists()
+
+
 def test_left_out_the_newest_run_is_measured(run, cli):
     said = cli("evaluate")
     assert said.status == 0 and f"using {run}/model.safetensors" in said.lines
