@@ -214,7 +214,7 @@ class Asked:
 
     def __init__(self, say: Says) -> None:
         """say: gets a line when a signal comes."""
-        self.word, self.number, self._say, self._patient = "", 0, say, False
+        self.word, self.number, self._say, self._patient, self._over = "", 0, say, False, False
 
     @contextmanager
     def heard(self) -> Iterator[Asked]:
@@ -228,25 +228,34 @@ class Asked:
 
     @contextmanager
     def patiently(self) -> Iterator[None]:
-        """While entered, signals only leave a word: runs are at work, and shall save."""
-        # Ray takes SIGTERM for itself when it starts.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._hear)
+        """While entered, signals only leave a word: runs are at work, and shall save. After that they wait for the end.
+
+        Raises: `Stopped` where a signal came before, and whoever was at work then lost what it raised.
+        """
+        if self.number:
+            raise self._nothing()
         self._patient = True
         try:
             yield
         finally:
-            self._patient = False
+            self._over = True  # what is left is to put all away, and takes seconds
 
     def end(self, where: str) -> Stopped:
         """The error that ends the command."""
         word, status = ("ended by SIGTERM", 75) if self.number == signal.SIGTERM else ("interrupted", 130)
         return Stopped(f"{word}; {where}", status)
 
+    def _nothing(self) -> Stopped:
+        return self.end("nothing was begun; the same command goes on")
+
     def _hear(self, number: int, frame: FrameType | None) -> None:
-        again, self.number = self.word, number
+        if self._over:
+            return
+        again, before, self.number = self.word, self.number, number
         if not self._patient:
-            raise self.end("nothing was begun; the same command goes on")
+            if before:
+                return  # it is ending
+            raise self._nothing()
         self.word = KILL if again and number == signal.SIGINT else again or STOP
         if self.word == STOP and not again:
             self._say("asking the runs to save and end; Ctrl-C once more ends them at once")

@@ -25,6 +25,7 @@ from imgen.sweeping.tasks import Job, Outcome
 
 _REACH, _JOIN = 5.0, 60.0  # seconds to reach an address, and to join a cluster
 _ANSWER, _BEAT = 20.0, 1.0  # seconds for the board to answer, and between two looks at it
+_PAUSE = 0.1  # seconds between two looks at whether Ray has started
 _HOME, _LOCK = "imgen-ray-", ".lock"
 _LONGEST = 40  # characters of a folder for Ray's sockets, whose paths the system keeps short
 _QUIET = {
@@ -71,6 +72,7 @@ class Pool:
         self._before = dict(os.environ)
         os.environ.update({name: os.environ.get(name, value) for name, value in _QUIET.items()})
         self._home: Path | None = None
+        self._closed = threading.Event()
         self.address = address
         self._ray: Any = None
         try:
@@ -152,6 +154,7 @@ class Pool:
                     warnings.simplefilter("ignore")
                     self._ray.shutdown()
         finally:
+            self._closed.set()
             if self._home:
                 self._lock.close()
                 shutil.rmtree(self._home, ignore_errors=True)
@@ -179,16 +182,47 @@ class Pool:
         mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         cores = {} if mine == os.cpu_count() else {"num_cpus": mine}
         try:
-            self._ray.init(address="local", **cores, include_dashboard=False, _temp_dir=home, **_SILENT)
+            self._init(address="local", **cores, include_dashboard=False, _temp_dir=home, **_SILENT)
+        except ImgenError:
+            raise
         except Exception as error:
             raise ImgenError(f"Ray does not start on this machine: {_first(error)}") from None
 
     def _join(self, address: str) -> None:
         _check_address(address)
         try:
-            self._ray.init(address=address, **_SILENT)
+            self._init(address=address, **_SILENT)
+        except ImgenError:
+            raise
         except Exception as error:
             raise ImgenError(f"--address {address}: no cluster of Ray can be joined there: {_first(error)}") from None
+
+    def _init(self, **given: Any) -> None:
+        """Start Ray, or join one, in a thread of its own.
+
+        There it leaves SIGTERM alone, and what a signal raises here is not lost in it: that waits until Ray is there,
+        for one that is half started cannot be ended. The thread stays: with it would end what it started.
+        """
+        failed: list[Exception] = []
+        ready = threading.Event()
+
+        def start() -> None:
+            try:
+                self._ray.init(**given)
+            except Exception as error:
+                failed.append(error)
+            ready.set()
+            self._closed.wait()
+
+        threading.Thread(target=start, daemon=True).start()
+        raised: BaseException | None = None
+        while not ready.is_set():
+            try:
+                ready.wait(_PAUSE)
+            except BaseException as error:
+                raised = raised or error
+        if raised or failed:
+            raise raised or failed[0]
 
     def _gpus(self, wanted: float | None) -> float:
         if wanted is not None:

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 
 import pytest
 
@@ -149,6 +150,28 @@ def test_before_anything_is_at_work_a_signal_ends_the_command():
     with pytest.raises(ImgenError, match="interrupted; nothing was begun"), asked.heard():
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(5)
+
+
+def test_a_signal_that_was_lost_before_anything_is_at_work_still_counts():
+    asked = Asked(lambda line: None)
+    with asked.heard():
+        with suppress(ImgenError):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+        os.kill(os.getpid(), signal.SIGTERM)  # it is ending already, and is not torn from that
+        with pytest.raises(ImgenError, match="ended by SIGTERM; nothing was begun"), asked.patiently():
+            pass
+
+
+def test_while_all_is_put_away_a_signal_waits():
+    lines: list[str] = []
+    asked = Asked(lines.append)
+    with asked.heard():
+        with asked.patiently():
+            pass
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.05)
+    assert (asked.word, lines) == ("", [])
 
 
 def test_a_machine_without_the_folder_ends_the_sweep(sweep, monkeypatch):

@@ -159,6 +159,16 @@ def _span(line: str) -> tuple[float, float]:
     return end - told["seconds"], end
 
 
+def test_a_signal_while_ray_starts_ends_the_command(tiny, process, here):
+    began = process("-m", "imgen", *SWEEP)
+    until(lambda: (here / "out/.lock").exists() or began.poll() is not None)
+    time.sleep(1.5)
+    began.terminate()
+    _, err = began.communicate(timeout=60)
+    assert began.returncode == 75 and "Traceback" not in err, err
+    assert "ended by SIGTERM; nothing was begun" in err.splitlines()[-1] and not (here / "out").exists()
+
+
 def test_what_a_killed_command_left_behind_goes(here):
     for name in ("imgen-ray-dead", "imgen-ray-live", "imgen-ray-new", "other"):
         (here / name).mkdir()
