@@ -137,6 +137,8 @@ def _checked(
     shown = {}
     for axis, value in zip(grid, chosen, strict=True):
         section, setting = _full(axis.key, told)
+        if section and f"{section}.{setting}" in shown:
+            raise RecipeError(f"{axis.written}: that setting is in this grid twice")
         # As the recipe has it: 1e-3 and 0.001 are one run. A spelling that stands for several settings keeps its own.
         shown[f"{section}.{setting}" if section else axis.key] = told[section][setting] if section else value
     return recipe, shown

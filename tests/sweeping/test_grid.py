@@ -176,3 +176,8 @@ def test_names_that_are_known_stay(points):
     assert same.name == "old"
     (other,) = points("dim=4", known={"another": "dim=4"})
     assert other.name.startswith("dim=4_") and other.name != "dim=4"
+
+
+def test_one_setting_by_two_spellings_is_refused(points):
+    with pytest.raises(RecipeError, match=r"--grid algorithm\.dim=8,16: that setting is in this grid twice"):
+        points("dim=4", "algorithm.dim=8,16")
