@@ -46,6 +46,7 @@ def gather(words: Sequence[str], found: Plugins) -> list[Candidate]:
     Raises: `WeightsError` with a line for each that does not fit, or where fewer than two are left.
     """
     from imgen.model import read_config
+    from imgen.train.run import run_of
 
     kept: dict[Path, Candidate] = {}
     wrong: list[str] = []
@@ -63,7 +64,7 @@ def gather(words: Sequence[str], found: Plugins) -> list[Candidate]:
         if weights.resolve() in kept:
             say(f"{path}: is {kept[weights.resolve()].weights}, which counts once")
             continue
-        kept[weights.resolve()] = Candidate(called(weights, config), weights, _run_of(weights), config, named)
+        kept[weights.resolve()] = Candidate(called(weights, config), weights, run_of(weights), config, named)
     if wrong:
         raise WeightsError("\n".join(wrong))
     return _checked(_told_apart(list(kept.values())))
@@ -185,11 +186,3 @@ def _told_apart(found: list[Candidate]) -> list[Candidate]:
         each if names.count(each.name) == 1 else replace(each, name=str(each.target if each.run else each.weights))
         for each in found
     ]
-
-
-def _run_of(weights: Path) -> Path | None:
-    """The run that weights lie in, as it was named."""
-    from imgen.train.run import is_run
-
-    above = weights.parent, weights.parent.parent.parent
-    return next((folder for folder in above if is_run(folder)), None)

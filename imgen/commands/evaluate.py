@@ -57,7 +57,7 @@ def evaluate(found: Plugins, model: str | None, **options: Any) -> int:
     """Measure a trained model, and keep what was measured.
 
     MODEL is a run folder, RUN@NAME, RUN@STEP or a model.safetensors; left out, it is the newest run. It is measured
-    with the data set of its run, at the end's seed, so that the numbers of training come out again. CODES is an .npz or
+    with the data set and the seed of its run, so that the numbers of training come out again. CODES is an .npz or
     .npy file of codes, one row for each thing, and --factors says what the things show.
 
     With --repeat the table shows the mean and the standard deviation over seeds. A metric that is named and does not
@@ -88,8 +88,9 @@ def _codes(codes: Path, options: dict[str, Any]) -> Subject:
 def _model(weights: Path, options: dict[str, Any], found: Plugins) -> tuple[Subject, Choices]:
     from imgen.evaluating import subject
     from imgen.model import read_config
+    from imgen.train.run import run_of
 
-    run = subject.run_of(weights)
+    run = run_of(weights)
     recipe = subject.recipe_of(run, found) if run else None
     # Before anything is built: what is misspelt should be told at once.
     choices = _choices(options, recipe.metrics if recipe else (), found)

@@ -79,11 +79,11 @@ def find_weights(model: str | None, can: Callable[[ModelConfig, Path], bool], wh
 def called(weights: Path, config: ModelConfig) -> str:
     """What files made with these weights are called after: the run and, of a former state, its step; or the model."""
     from imgen.train import checkpoint
-    from imgen.train.run import is_run, weights_of
+    from imgen.train.run import run_of, weights_of
 
     file = weights.resolve()
-    for folder in file.parents[:3]:
-        if is_run(folder):
-            former = file.name == checkpoint.WEIGHTS and file != weights_of(folder).resolve()
-            return f"{folder.name}@{int(file.parent.name.removeprefix('step-'))}" if former else folder.name
-    return config.name
+    folder = run_of(file)
+    if folder is None:
+        return config.name
+    former = file.name == checkpoint.WEIGHTS and file != weights_of(folder).resolve()
+    return f"{folder.name}@{int(file.parent.name.removeprefix('step-'))}" if former else folder.name

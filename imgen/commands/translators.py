@@ -105,7 +105,6 @@ def _run_of(weights: Path) -> Path | None:
     """The run that a weights file belongs to."""
     from imgen.train import run
 
-    here = Path.cwd()
-    found = next((folder for folder in weights.absolute().parents[:3] if run.is_run(folder)), None)
+    here, found = Path.cwd(), run.run_of(weights)
     # As people know it: manifests travel, and need not tell of the machine that they were made on.
     return found.relative_to(here) if found and here in found.parents else found

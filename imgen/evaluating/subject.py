@@ -17,7 +17,7 @@ from imgen.metrics import Evaluation
 from imgen.model import digest_of
 from imgen.plugins import Plugins
 from imgen.recipe import Draft, Part, Recipe, part_of
-from imgen.train.run import is_run
+from imgen.train.run import run_of
 from imgen.train.trainer import device_name
 
 
@@ -54,13 +54,6 @@ class Subject:
     def device_name(self) -> str:
         """As records tell it."""
         return device_name(self.device)
-
-
-def run_of(weights: Path) -> Path | None:
-    """The run that a weights file is of: in its folder, or in that of one of its checkpoints."""
-    folder = weights.absolute().parent
-    folder = folder.parent.parent if folder.parent.name == "checkpoints" else folder
-    return folder if is_run(folder) else None
 
 
 def recipe_of(run: Path, plugins: Plugins) -> Recipe:

@@ -39,6 +39,15 @@ def newest_first(root: Path = ROOT) -> list[Path]:
     return sorted(runs, key=lambda path: ((path / "recipe.yaml").stat().st_mtime_ns, path.name), reverse=True)
 
 
+def run_of(weights: Path) -> Path | None:
+    """The run that a weights file is of: in its folder, or in that of one of its checkpoints; as the file was named."""
+    folder, here = weights.absolute().parent, Path.cwd()
+    folder = folder.parent.parent if folder.parent.name == "checkpoints" else folder
+    if not is_run(folder):
+        return None
+    return folder.relative_to(here) if not weights.is_absolute() and folder.is_relative_to(here) else folder
+
+
 def weights_of(path: Path) -> Path:
     """The weights file to use of a run: the final one, or else the averaged weights of its newest checkpoint.
 
