@@ -8,8 +8,6 @@ import os
 import secrets
 import shutil
 import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -21,9 +19,9 @@ from typing import Any
 from imgen.errors import ImgenError
 from imgen.extras import need
 from imgen.sweeping import tasks
+from imgen.sweeping.clusters import SILENT, check_address, check_room
 from imgen.sweeping.tasks import Job, Outcome
 
-_REACH, _JOIN = 5.0, 60.0  # seconds to reach an address, and to join a cluster
 _ANSWER, _BEAT = 20.0, 1.0  # seconds for the board to answer, and between two looks at it
 _PAUSE = 0.1  # seconds between two looks at whether Ray has started
 _HOME, _LOCK = "imgen-ray-", ".lock"
@@ -182,16 +180,16 @@ class Pool:
         mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         cores = {} if mine == os.cpu_count() else {"num_cpus": mine}
         try:
-            self._init(address="local", **cores, include_dashboard=False, _temp_dir=home, **_SILENT)
+            self._init(address="local", **cores, include_dashboard=False, _temp_dir=home, **SILENT)
         except ImgenError:
             raise
         except Exception as error:
             raise ImgenError(f"Ray does not start on this machine: {_first(error)}") from None
 
     def _join(self, address: str) -> None:
-        _check_address(address)
+        check_address(address)
         try:
-            self._init(address=address, **_SILENT)
+            self._init(address=address, **SILENT)
         except ImgenError:
             raise
         except Exception as error:
@@ -233,9 +231,6 @@ class Pool:
         return [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
 
 
-_SILENT: dict[str, Any] = {"configure_logging": False, "logging_level": logging.CRITICAL, "log_to_driver": False}
-
-
 def sweep_up(folder: Path) -> None:
     """Remove what killed commands left behind of their Ray's sockets and logs: what nobody holds any more."""
     for lock in folder.glob(f"{_HOME}*/{_LOCK}"):
@@ -245,18 +240,6 @@ def sweep_up(folder: Path) -> None:
                 shutil.rmtree(lock.parent, ignore_errors=True)
         except OSError:
             continue  # at work, or somebody else's
-
-
-def check_room(nodes: Sequence[Mapping[str, float]], cpus: float, gpus: float, memory: int | None) -> None:
-    """Raises: `ImgenError` where no machine has what one run needs: it would wait for ever."""
-    asked = {"CPU": ("--cpus-per-run", cpus), "GPU": ("--gpus-per-run", gpus), "memory": ("--memory-per-run", memory)}
-    for resource, (option, amount) in asked.items():
-        most = max((node.get(resource, 0) for node in nodes), default=0)
-        if amount and amount > most:
-            much, have = (f"{each / 2**30:.1f}G" if resource == "memory" else f"{each:g}" for each in (amount, most))
-            raise ImgenError(f"{option} {much}: no machine has that much; the largest has {have}")
-    if not any(all(node.get(name, 0) >= (amount or 0) for name, (_, amount) in asked.items()) for node in nodes):
-        raise ImgenError("no one machine has the cores, GPUs and memory that a run is to have; ask for less")
 
 
 def _train(job: Job, board: Any) -> Outcome:
@@ -297,33 +280,6 @@ def _train(job: Job, board: Any) -> Outcome:
         over.set()
         listener.join(_ANSWER)
         board.over.remote(job.name)
-
-
-def _check_address(address: str) -> None:
-    """Raises: `ImgenError` where nobody answers there, within a bounded time: Ray itself may wait for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if address != "auto":
-        if not host or not port.isdecimal():
-            raise ImgenError(f"--address {address}: write it as auto, HOST:PORT or ray://HOST:PORT")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH).close()
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or str(error) or "no answer"
-            raise ImgenError(f"--address {address}: nobody answers there: {reason}; is the cluster up?") from None
-    # What answers there may be no cluster, and Ray would end this process over it: another one tries first.
-    code = f"import ray, sys, logging; ray.init(address=sys.argv[1], **{_SILENT!r})"
-    try:
-        tried = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", code, address], capture_output=True, text=True, timeout=_JOIN
-        )
-    except subprocess.TimeoutExpired:
-        raise ImgenError(
-            f"--address {address}: whoever answers there is no cluster of Ray that can be joined within {_JOIN:.0f} s"
-        ) from None
-    if tried.returncode:
-        lines = [line for line in tried.stderr.splitlines() if line.strip()] or ["it ends without a word"]
-        why = (lines[-1].partition("Error: ")[2] or lines[-1]).partition(". ")[0]
-        raise ImgenError(f"--address {address}: no cluster of Ray can be joined there: {why[:300]}")
 
 
 def _first(error: Exception) -> str:

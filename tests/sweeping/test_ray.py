@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from imgen.errors import ImgenError
-from imgen.sweeping.pool import check_room, sweep_up
+from imgen.sweeping.clusters import check_room
+from imgen.sweeping.pool import sweep_up
 from imgen.train import run
 
 pytest.importorskip("ray")

@@ -51,15 +51,17 @@ def neighbourhoods(
     most = max(neighbours, density_neighbours)
     if min(len(made), len(real)) <= most:
         raise ValueError(f"{most} neighbours need {most + 1} features or more of either set")
+    # About the middle of the real ones: far from 0, distances would be what rounding leaves of large numbers.
+    middle = torch.from_numpy(real.mean(axis=0, dtype="float64")).to(device)
     a, b = (torch.from_numpy(each) for each in (made, real))
-    own_b = _radii(b, (neighbours, density_neighbours), device)
-    own_a = _radii(a, (neighbours,), device)
+    own_b = _radii(b, (neighbours, density_neighbours), middle)
+    own_a = _radii(a, (neighbours,), middle)
     within = torch.zeros(len(a), dtype=torch.bool, device=device)
     reached, covered = (torch.zeros(len(b), dtype=torch.bool, device=device) for _ in range(2))
     inside = 0
     for rows in _tiles(len(a)):
         for columns in _tiles(len(b)):
-            apart = _squares(a[rows], b[columns], device)
+            apart = _squares(a[rows], b[columns], middle)
             within[rows] |= (apart <= own_b[neighbours][columns] * (1 + _TIE)).any(dim=1)
             reached[columns] |= (apart <= own_a[neighbours][rows, None] * (1 + _TIE)).any(dim=0)
             inner = apart < own_b[density_neighbours][columns] * (1 - _TIE)
@@ -73,13 +75,13 @@ def neighbourhoods(
     )
 
 
-def _radii(features: Tensor, ks: tuple[int, ...], device: torch.device | str) -> dict[int, Tensor]:
+def _radii(features: Tensor, ks: tuple[int, ...], middle: Tensor) -> dict[int, Tensor]:
     """For each k, of every feature the squared distance to its k-th nearest other one, (N,)."""
     nearest = []
     for rows in _tiles(len(features)):
-        found = torch.empty((len(features[rows]), 0), dtype=torch.float64, device=device)
+        found = torch.empty((len(features[rows]), 0), dtype=torch.float64, device=middle.device)
         for columns in _tiles(len(features)):
-            apart = _squares(features[rows], features[columns], device)
+            apart = _squares(features[rows], features[columns], middle)
             if rows == columns:
                 apart.fill_diagonal_(torch.inf)
             k = min(max(ks), found.shape[1] + apart.shape[1])
@@ -90,9 +92,9 @@ def _radii(features: Tensor, ks: tuple[int, ...], device: torch.device | str) ->
     return {k: every[:, k - 1] for k in ks}
 
 
-def _squares(a: Tensor, b: Tensor, device: torch.device | str) -> Tensor:
-    """Squared distances of all pairs, float64 (len(a), len(b))."""
-    x, y = (each.to(device).double() for each in (a, b))
+def _squares(a: Tensor, b: Tensor, middle: Tensor) -> Tensor:
+    """Squared distances of all pairs, float64 (len(a), len(b)), where the middle is."""
+    x, y = (each.to(middle.device).double() - middle for each in (a, b))
     sizes = (x**2).sum(dim=1)[:, None] + (y**2).sum(dim=1)
     apart = torch.addmm(sizes, x, y.T, alpha=-2)
     return torch.where(apart > _SAME * sizes, apart, 0)

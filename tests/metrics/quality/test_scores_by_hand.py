@@ -165,6 +165,16 @@ def test_equal_sets_have_full_marks_and_a_density_of_1(plain):
     assert (told.precision, told.recall, told.density, told.coverage) == (1, 1, pytest.approx(1), 1)
 
 
+def test_features_far_from_0_are_no_nearer_to_each_other(plain):
+    # Multiples of 1/8192 near 1024: float32 holds them exactly, and so it does what lies between them.
+    made, real = (
+        (1024 + np.round(plain.features(50, width=4, seed=seed) * 8) / 8192).astype(np.float32) for seed in (0, 1)
+    )
+    told = neighbourhoods(made, real)
+    assert (told.precision, told.recall, told.density, told.coverage) == pytest.approx(brute(made, real, 3, 5))
+    assert told.density > 0.3
+
+
 def test_one_picture_again_and_again_has_no_recall(plain):
     real = plain.features(60) * 30 + 100
     made = np.repeat(real[:1], 40, axis=0)
