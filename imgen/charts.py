@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw, ImageFont
 
+from imgen.lettering import font_of, upright
+
 Point = tuple[float, float]
 Whisker = tuple[float, float, float, float]
 """x, y, and the ends of the whisker: low and high."""
@@ -64,7 +66,7 @@ def lines(
     width, height = (side * _SCALE for side in size)
     image = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(image)
-    small, large = _font(13), _font(17)
+    small, large = font_of(13 * _SCALE), font_of(17 * _SCALE)
 
     heights = [number for point in points for number in point[1:]]
     low, high = y_range or (min(heights), max(heights))
@@ -87,7 +89,7 @@ def lines(
         draw.text((start + 31 * _SCALE, middle), name, _INK, small, anchor="lm")
     _axes(draw, x, y, (left, top, right, bottom), small)
     draw.text(((left + right) / 2, height - 18 * _SCALE), x_label, _FAINT, small, anchor="mm")
-    _upright(image, y_label, (18 * _SCALE, (top + bottom) / 2), small)
+    upright(image, y_label, (18 * _SCALE, (top + bottom) / 2), small, _FAINT)
     for place, each in enumerate(series.values()):
         _line(draw, place, sorted(tuple(map(float, point)) for point in each), x, y)
     return image.resize(size, Image.Resampling.LANCZOS)
@@ -194,22 +196,6 @@ def _legend(names: Sequence[str], font: ImageFont.FreeTypeFont, width: float) ->
         places.append((across, row))
         across += room
     return places, row + 1
-
-
-def _upright(image: Image.Image, text: str, middle: tuple[float, float], font: ImageFont.FreeTypeFont) -> None:
-    """Text that reads from below, about a point."""
-    left, top, right, bottom = font.getbbox(text)
-    strip = Image.new("L", (round(right - left) + 2, round(bottom - top) + 2), 0)
-    ImageDraw.Draw(strip).text((1 - left, 1 - top), text, 255, font)
-    strip = strip.transpose(Image.Transpose.ROTATE_90)
-    at = round(middle[0] - strip.width / 2), round(middle[1] - strip.height / 2)
-    image.paste(Image.new("RGB", strip.size, _FAINT), at, strip)
-
-
-def _font(points: float) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(points * _SCALE)
-    assert isinstance(font, ImageFont.FreeTypeFont), "PIL was built without FreeType"
-    return font
 
 
 def _colour(place: int) -> str:

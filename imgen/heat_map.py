@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
+from imgen.lettering import font_of, upright
+
 _INK, _FAINT, _NOTHING = "#24292f", "#57606a", "#d8dce1"
 _COLOURS = ((247, 250, 255), (198, 219, 239), (107, 174, 214), (33, 113, 181), (8, 48, 107))
 """From low to high, evenly: ever darker, so that a print without colours can be read, too."""
@@ -38,8 +40,8 @@ def heat_map(
     if not len(values) or len(rows) != len(values) or any(len(row) != len(columns) for row in values):
         raise ValueError(f"a map needs a label for every row and column, not {len(rows)} and {len(columns)}")
     cell = max(_TIGHT, min(_ROOMY, 900 // max(len(rows), len(columns)))) * _SCALE
-    small, large = _font(13), _font(17)
-    digits = _font(min(13, cell / _SCALE * 0.36))
+    small, large = font_of(13 * _SCALE), font_of(17 * _SCALE)
+    digits = font_of(min(13, cell / _SCALE * 0.36) * _SCALE)
     beside, above = [_short(name) for name in rows], [_short(name) for name in columns]
     gap = 8 * _SCALE
     left = 20 * _SCALE + (22 * _SCALE if row_title else 0) + round(max(map(small.getlength, beside))) + gap
@@ -52,12 +54,12 @@ def heat_map(
     if column_title:
         draw.text((left + cell * len(columns) / 2, 62 * _SCALE), column_title, _FAINT, small, anchor="mm")
     if row_title:
-        _upright(image, row_title, (28 * _SCALE, top + cell * len(rows) / 2), small, _FAINT)
+        upright(image, row_title, (28 * _SCALE, top + cell * len(rows) / 2), small, _FAINT)
     for place, name in enumerate(beside):
         draw.text((left - gap, top + cell * (place + 0.5)), name, _INK, small, anchor="rm")
     for place, name in enumerate(above):
         length = small.getlength(name)
-        _upright(image, name, (left + cell * (place + 0.5), top - gap - length / 2), small, _INK)
+        upright(image, name, (left + cell * (place + 0.5), top - gap - length / 2), small, _INK)
     low, high = span or _ends(values)
     for down, row in enumerate(values):
         for across, value in enumerate(row):
@@ -109,21 +111,3 @@ def _short(name: str) -> str:
         return name
     kept = _MOST_LETTERS - 1
     return f"{name[: kept // 3]}…{name[-(kept - kept // 3) :]}"
-
-
-def _upright(
-    image: Image.Image, text: str, middle: tuple[float, float], font: ImageFont.FreeTypeFont, ink: str
-) -> None:
-    """Text that reads from below, about a point."""
-    left, top, right, bottom = font.getbbox(text)
-    strip = Image.new("L", (round(right - left) + 2, round(bottom - top) + 2), 0)
-    ImageDraw.Draw(strip).text((1 - left, 1 - top), text, 255, font)
-    strip = strip.transpose(Image.Transpose.ROTATE_90)
-    at = round(middle[0] - strip.width / 2), round(middle[1] - strip.height / 2)
-    image.paste(Image.new("RGB", strip.size, ink), at, strip)
-
-
-def _font(points: float) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(points * _SCALE)
-    assert isinstance(font, ImageFont.FreeTypeFont), "PIL was built without FreeType"
-    return font

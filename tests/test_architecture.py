@@ -18,7 +18,20 @@ PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 
 LAYERS = (
     {"imgen", "errors", "files", "extras"},
-    {"losses", "nn", "optim", "schedules", "images", "charts", "heat_map", "binding", "dist", "yaml_lines", "names"},
+    {
+        "losses",
+        "nn",
+        "optim",
+        "schedules",
+        "images",
+        "charts",
+        "heat_map",
+        "lettering",
+        "binding",
+        "dist",
+        "yaml_lines",
+        "names",
+    },
     {"registry", "model", "data", "hookspecs"},
     {
         *("recipe", "overrides", "plugins", "algorithm", "builtin", "train_settings"),
