@@ -80,7 +80,7 @@ def _named(words: Sequence[str], registry: Registry) -> dict[str, bool]:
             continue
         meant = [name for name in names if spelt == ALL or fnmatchcase(name, spelt) or name.startswith(f"{spelt}-")]
         if not meant:
-            raise RecipeError(f"no metric is called '{word}'{near_miss(word, names)}; `imgen metrics` lists them")
+            raise RecipeError(f"no metric is called '{word}'{near_miss(word, names)}")
         for name in meant:
             found.setdefault(name, False)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ from imgen.algorithm import Algorithm, Player, turn
 from imgen.data.spec import DataSpec
 from imgen.model import ModelConfig
 from imgen.optim import adam
+from imgen.train.signals import StopSignals
 from imgen.train.trainer import Trainer
 from imgen.train_settings import TrainSettings
 
@@ -166,3 +168,19 @@ def heard():
             return [event for event in self if isinstance(event, kind)]
 
     return Heard()
+
+
+class StopAt(StopSignals):
+    """A signal comes during a step."""
+
+    def __init__(self, trainer, step: int, number: signal.Signals = signal.SIGTERM) -> None:
+        super().__init__()
+        self.trainer, self.step, self.number = trainer, step, number
+        prepare = trainer.algorithm.prepare
+        trainer.algorithm.prepare = lambda now: (prepare(now), now == step and self._hear(number, None))
+
+
+@pytest.fixture
+def stopping() -> type[StopAt]:
+    """Signals, of which one comes during a step: `stopping(trainer, step)`."""
+    return StopAt

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import threading
 import time
@@ -12,14 +11,11 @@ import pytest
 import torch
 
 from imgen import images
-from imgen.errors import DataError, Diverged, RecipeError, WeightsError
-from imgen.metrics import records
-from imgen.metrics.records import Chosen
+from imgen.errors import Diverged, RecipeError, WeightsError
 from imgen.model import read_model
 from imgen.train import checkpoint, run
-from imgen.train.events import Evaluated, Finished, JsonLines, Logged, Previewed, Saved, Started, Unmeasured
+from imgen.train.events import Finished, Logged, Previewed, Saved, Started
 from imgen.train.noise import mix
-from imgen.train.recording import Records
 from imgen.train.shapes import check_batch
 from imgen.train.signals import Stopped, StopSignals
 
@@ -42,22 +38,12 @@ def fit(trainer) -> dict[str, torch.Tensor]:
     return state(trainer)
 
 
-class StopAt(StopSignals):
-    """A signal comes during a step."""
-
-    def __init__(self, trainer, step: int, number: signal.Signals = signal.SIGTERM) -> None:
-        super().__init__()
-        self.trainer, self.step, self.number = trainer, step, number
-        prepare = trainer.algorithm.prepare
-        trainer.algorithm.prepare = lambda now: (prepare(now), now == step and self._hear(number, None))
-
-
 @pytest.mark.parametrize("stop_at", range(7))
-def test_a_run_that_was_stopped_equals_one_that_was_not(stop_at, trainer):
+def test_a_run_that_was_stopped_equals_one_that_was_not(stop_at, trainer, stopping):
     whole = fit(trainer("whole"))
     first = trainer("cut")
     with pytest.raises(Stopped):
-        first.fit(StopAt(first, stop_at))
+        first.fit(stopping(first, stop_at))
     again = trainer("cut")
     assert again.step == stop_at + 1
     assert same(state(first), state(again)), "what was loaded is what was saved"
@@ -80,12 +66,12 @@ def test_a_longer_run_begins_as_a_shorter_one(trainer):
     assert same(fit(trainer("run", steps=8)), fit(trainer("whole", steps=8)))
 
 
-def test_a_restart_is_part_of_resuming(trainer, game):
+def test_a_restart_is_part_of_resuming(trainer, game, stopping):
     whole = fit(trainer("whole", algorithm=game(restarts_at=5)))
     assert not same(whole, fit(trainer("plain")))
     first = trainer("cut", algorithm=game(restarts_at=5))
     with pytest.raises(Stopped):
-        first.fit(StopAt(first, 4))
+        first.fit(stopping(first, 4))
     assert same(fit(trainer("cut", algorithm=game(restarts_at=5))), whole)
 
 
@@ -112,10 +98,10 @@ def test_a_milestone_is_kept_whatever_else_is_removed(trainer, game):
     ("number", "status", "says"),
     [(signal.SIGTERM, 75, "ended by SIGTERM; step 4 is saved"), (signal.SIGINT, 130, "interrupted; step 4 is saved")],
 )
-def test_a_signal_saves_and_says_so(number, status, says, trainer, heard):
+def test_a_signal_saves_and_says_so(number, status, says, trainer, heard, stopping):
     made = trainer(listeners=[heard], save_every=100)
     with pytest.raises(Stopped, match=says) as caught:
-        made.fit(StopAt(made, 3, number))
+        made.fit(stopping(made, 3, number))
     assert caught.value.exit_status == status
     assert [event.step for event in heard.of(Saved)] == [4]
     assert checkpoint.latest(made.run).step == 4
@@ -169,10 +155,10 @@ def test_divergence_says_step_turn_loss_and_the_last_good_checkpoint(breaks_at, 
     assert not heard.of(Finished) and not (made.run / "model.safetensors").exists()
 
 
-def test_divergence_is_no_way_to_save_on_a_signal(trainer, game):
+def test_divergence_is_no_way_to_save_on_a_signal(trainer, game, stopping):
     made = trainer(algorithm=game(breaks_at=3), log_every=100, save_every=100)
     with pytest.raises(Diverged):
-        made.fit(StopAt(made, 3))
+        made.fit(stopping(made, 3))
     assert checkpoint.latest(made.run) is None
 
 
@@ -190,7 +176,7 @@ def test_beats(trainer, heard):
     assert all(event.path.is_file() for event in heard.of(Previewed))
 
 
-def test_previews_come_from_the_same_latents_throughout_and_after_resuming(trainer, heard, monkeypatch):
+def test_previews_come_from_the_same_latents_throughout_and_after_resuming(trainer, heard, monkeypatch, stopping):
     """Learning nothing, the sheets are equal; and they are those of a run that was resumed."""
     made = trainer("still", listeners=[heard], preview_every=2, steps=6)
     for seat in made.seats.values():
@@ -202,7 +188,7 @@ def test_previews_come_from_the_same_latents_throughout_and_after_resuming(train
     fit(trainer("whole", preview_every=4))
     first = trainer("cut", preview_every=4)
     with pytest.raises(Stopped):
-        first.fit(StopAt(first, 5))
+        first.fit(stopping(first, 5))
     fit(trainer("cut", preview_every=4))
     names = ["step-00000004.png", "step-00000008.png"]
     for name in names:
@@ -218,67 +204,6 @@ def test_what_ships_is_the_averaged_model_with_its_config(trainer, config):
     assert (found.name, found.settings, found.data) == (config.name, config.settings, config.data)
     assert same(tensors, made.averaged.state_dict())
     assert not same(tensors, made.algorithm.model.state_dict())
-
-
-def test_metrics_see_the_averaged_model(trainer, heard):
-    made = trainer(listeners=[heard])
-    made.metrics = {
-        "mine": Chosen(
-            lambda evaluation: {
-                "weight": evaluation.model.net[0].weight.sum().item(),
-                "training": evaluation.model.training,
-                "pictures": len(evaluation.dataset.columns["images"]),
-            },
-            {},
-        )
-    }
-    made.fit(StopSignals())
-    (event,) = heard.of(Evaluated)
-    assert event.values == {
-        "weight": made.averaged.state_dict()["net.0.weight"].sum().item(),
-        "training": False,
-        "pictures": 12,
-    }
-
-
-@pytest.mark.parametrize("stop_at", range(8))
-@pytest.mark.parametrize("killed", [False, True])
-def test_metrics_of_a_run_that_was_stopped_are_neither_lost_nor_doubled(stop_at, killed, trainer, tmp_path):
-    """On a beat, at a milestone and at the end; and where the process that goes on is killed between two metrics."""
-
-    def begin(folder: str, breaks: bool = False):
-        made = trainer(folder, steps=8, measure_every=3, save_every=100)
-        made.milestones = {5: "five"}
-        made.run.mkdir(exist_ok=True)
-        made.listeners = [JsonLines(made.run / "events.jsonl"), Records(made.run, {})]
-
-        def second(evaluation):
-            if breaks:
-                raise KeyboardInterrupt
-            return {"weight": evaluation.model.net[0].weight.sum().item()}
-
-        first = Chosen(lambda evaluation: {"weight": evaluation.model.net[2].weight.sum().item()}, {})
-        made.metrics = {"first": first, "second": Chosen(second, {})}
-        return made
-
-    def taken(run):
-        told = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
-        events = [(line["step"], line["metric"], line["values"]["weight"]) for line in told if "metric" in line]
-        kept = [(each.step, each.metric, each.values["weight"].value) for each in records.read(run)]
-        assert events == kept
-        return kept
-
-    fit(begin("whole"))
-    whole = taken(tmp_path / "whole")
-    assert [step for step, _, _ in whole] == [3, 3, 5, 5, 6, 6, 8, 8]
-    cut = begin("cut")
-    with pytest.raises(Stopped):
-        cut.fit(StopAt(cut, stop_at))
-    if killed:
-        with pytest.raises(KeyboardInterrupt):
-            begin("cut", breaks=True).fit(StopSignals())
-    fit(begin("cut"))
-    assert taken(tmp_path / "cut") == whole
 
 
 def test_a_checkpoint_of_another_algorithm_is_refused(trainer, game):
@@ -348,17 +273,3 @@ def test_resuming_is_quick_on_the_eye(trainer, heard):
     assert heard.of(Started)[0].step == 4
     assert heard.of(Logged)[0].step == 5
     assert heard.of(Finished)[0].seconds <= time.monotonic() - began
-
-
-def test_a_metric_that_does_not_fit_costs_no_weights(trainer, heard):
-    def unfit(evaluation):
-        raise DataError("depth: needs pictures with a depth")
-
-    made = trainer(listeners=[heard])
-    made.metrics = {"depth": Chosen(unfit, {}), "width": Chosen(lambda evaluation: {"pixels": 4.0}, {})}
-    fit(made)
-    assert [event for event in heard if isinstance(event, Unmeasured)] == [
-        Unmeasured(8, "depth", "depth: needs pictures with a depth")
-    ]
-    assert any(isinstance(event, Evaluated) and event.metric == "width" for event in heard)
-    assert isinstance(heard[-1], Finished) and (made.run / "model.safetensors").is_file()
