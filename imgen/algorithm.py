@@ -15,6 +15,7 @@ from imgen.schedules import Schedule, constant
 
 if TYPE_CHECKING:
     from imgen.optim import OptimizerFactory
+    from imgen.paper import Paper
 
 Batch = Mapping[str, Tensor]
 Losses = Mapping[str, Tensor]  # one scalar for each player that moves
@@ -86,6 +87,9 @@ class Algorithm(nn.Module):
 
     ships: ClassVar[str]
     """Name of the registered model that rebuilds `model`; it takes those of the algorithm's settings that it names."""
+
+    paper: ClassVar[Paper | None] = None
+    """What it follows, for model cards: where it was published, where this differs, what the models cannot do."""
 
     expects: ClassVar[Mapping[str, str]] = {}
     """Entries of a batch and their dimensions, such as {"images": "B 2 C H W"}; a letter stands for any size."""

@@ -22,6 +22,15 @@ Rate = Annotated[float, Gt(0)]
 Fraction = Annotated[float, Ge(0), Le(1)]
 
 
+@dataclass(frozen=True)
+class Local:
+    """Marks a setting whose value is a file or a folder of this machine: see `Place`."""
+
+
+Place = Annotated[str, Local()]
+"""A file or a folder. It never leaves with a published recipe, and a resumed run may find its data elsewhere."""
+
+
 _FIELD = "setting_"  # before a setting's name in its schema, where a name like `copy` would hide a method
 
 
@@ -54,6 +63,11 @@ class Setting:
     def required(self) -> bool:
         """Whether it has no default."""
         return self.default is inspect.Parameter.empty
+
+    @property
+    def place(self) -> bool:
+        """Whether its value is a file or a folder of this machine."""
+        return _is_place(self.annotation)
 
     @property
     def type(self) -> str:
@@ -180,6 +194,10 @@ def describe(annotation: Any) -> str:
     return {str: "text", int: "whole number", float: "number"}.get(
         annotation, getattr(annotation, "__name__", str(annotation))
     )
+
+
+def _is_place(annotation: Any) -> bool:
+    return isinstance(annotation, Local) or any(_is_place(arg) for arg in get_args(annotation))
 
 
 def _numeric(annotation: Any) -> bool:

@@ -31,6 +31,16 @@ class WeightsError(ImgenError):
     """A weights file or a checkpoint is damaged, foreign, or of another recipe."""
 
 
+class HubError(ImgenError):
+    """Something is wrong with what is asked of a Hub, or, where it may go well another time, with the Hub itself."""
+
+    def __init__(self, told: str, *, again: bool = False) -> None:
+        """again: the same command may do another time, so that it failed while running and was not wrong."""
+        super().__init__(told)
+        if again:
+            self.exit_status = 1
+
+
 class Diverged(ImgenError):
     """A loss stopped being a number while training."""
 

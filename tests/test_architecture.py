@@ -17,7 +17,7 @@ CORE = sorted((ROOT / "imgen").rglob("*.py"))
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 
 LAYERS = (
-    {"imgen", "errors", "files", "extras"},
+    {"imgen", "errors", "files", "extras", "paper"},
     {
         "losses",
         "nn",
@@ -34,10 +34,10 @@ LAYERS = (
     },
     {"registry", "model", "data", "hookspecs"},
     {
-        *("recipe", "overrides", "plugins", "algorithm", "builtin", "train_settings"),
+        *("recipe", "overrides", "plugins", "privacy", "algorithm", "builtin", "train_settings"),
         *("sampling", "traversing", "encoding", "translating"),
     },
-    {"train", "metrics", "build", "card", "evaluating", "selecting", "sweeping"},
+    {"train", "metrics", "build", "card", "evaluating", "selecting", "sweeping", "hub"},
     {"commands", "testing"},
     {"cli"},
     {"__main__"},
@@ -46,7 +46,7 @@ LAYERS = (
 
 PUBLIC = {
     *("imgen", "losses", "nn", "data", "algorithm", "binding", "model", "optim", "schedules", "hookspecs", "errors"),
-    *("images", "charts", "files", "registry", "names", "metrics", "extras"),
+    *("images", "charts", "files", "registry", "names", "metrics", "extras", "paper"),
 }
 """The rooms that a plugin may import from."""
 

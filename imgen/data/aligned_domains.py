@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge
 
+from imgen.binding import Place
 from imgen.data.changes import Part
 from imgen.data.domains import Domains
 from imgen.data.halves import Parting, Unpaired, View, halved
@@ -16,7 +17,7 @@ from imgen.errors import DataError
 
 def aligned_domains(
     *,
-    root: str,
+    root: Place,
     side_A: Literal["left", "right"] = "left",
     domain_A: str | None = None,
     domain_B: str | None = None,

@@ -9,6 +9,7 @@ import numpy as np
 from annotated_types import Ge
 from pydantic import BeforeValidator
 
+from imgen.binding import Place
 from imgen.data.attributes import Attributes, read_attributes
 from imgen.data.domains import Domains
 from imgen.data.parting import Channels, Facts, Frame, Overlap, domains, drop_overlap, parted, surveyed, tail
@@ -30,7 +31,7 @@ Sign = Annotated[Literal["1", "-1", "0"], BeforeValidator(_text)]
 
 def attribute_domains(
     *,
-    root: str,
+    root: Place,
     style_A: str,
     style_B: str | None = None,
     constraint: str | None = None,

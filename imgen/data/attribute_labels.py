@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from annotated_types import Ge
 
-from imgen.binding import Count, Fraction, NonNegative
+from imgen.binding import Count, Fraction, NonNegative, Place
 from imgen.data.attribute_values import Meant, column, meant, table_truth
 from imgen.data.attributes import Attributes, read_attributes
 from imgen.data.labelled import Labelled
@@ -28,7 +28,7 @@ Partition = Literal["last", "first", "celeba"]
 
 def attributes(
     *,
-    root: str,
+    root: Place,
     attrs: Names,
     size: Annotated[int, Ge(1)] = 128,
     crop: int | str = "center",
@@ -39,7 +39,7 @@ def attributes(
     labels_per_value: Count | None = None,
     split: Split = "exact",
     split_seed: NonNegative = 0,
-    split_file: str | None = None,
+    split_file: Place | None = None,
     sampler: Kind = "uniform",
     labelled_fraction: Fraction = 0.25,
     oversample: NonNegative = 0,

@@ -9,6 +9,7 @@ import numpy as np
 from annotated_types import Ge, Gt
 from PIL import Image, ImageFilter
 
+from imgen.binding import Place
 from imgen.data.changes import thickened
 from imgen.data.domains import Domains
 from imgen.data.halves import Parting, Unpaired, View, halved
@@ -54,7 +55,7 @@ class Edges:
 
 def edge_domains(
     *,
-    root: str,
+    root: Place,
     blur: Annotated[float, Ge(0)] = 2.0,
     threshold: Annotated[float, Gt(0)] = 6.0,
     thicken: bool = True,

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge
 
+from imgen.binding import Place
 from imgen.data.array_pictures import ArrayPictures, is_array
 from imgen.data.pack import Packed, PackedPictures, is_packed
 from imgen.data.pictures import Pictures, Report
@@ -29,7 +30,7 @@ class Images:
 
 def images(
     *,
-    root: str,
+    root: Place,
     size: Annotated[int, Ge(1)] = 64,
     crop: int | str = "center",
     channels: Literal[1, 3] = 3,

@@ -11,6 +11,7 @@ from typing import Annotated
 import numpy as np
 from annotated_types import Ge
 
+from imgen.binding import Place
 from imgen.data.changes import Side, part
 from imgen.data.domains import Domains
 from imgen.data.parting import Channels, Domain, Facts, Frame, default_held, domains, parted, surveyed, tail
@@ -25,11 +26,11 @@ _LAYOUTS = "trainA and trainB, A and B, or two other folders of pictures"
 
 def folder_domains(
     *,
-    root: str | None = None,
+    root: Place | None = None,
     domain_A: str | None = None,
     domain_B: str | None = None,
-    root_A: str | None = None,
-    root_B: str | None = None,
+    root_A: Place | None = None,
+    root_B: Place | None = None,
     side_A: Side = "whole",
     side_B: Side = "whole",
     n_test: Annotated[int, Ge(0)] | None = None,

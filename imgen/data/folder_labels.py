@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge
 
-from imgen.binding import Count, Fraction, NonNegative
+from imgen.binding import Count, Fraction, NonNegative, Place
 from imgen.data.labelled import Labelled
 from imgen.data.labels import UNKNOWN, Known, Split
 from imgen.data.parting import Channels, Facts, Frame, default_held
@@ -28,7 +28,7 @@ UNLABELLED = ("unlabelled", "unlabeled", "unknown", "mixed")
 
 def folder_attributes(
     *,
-    root: str,
+    root: Place,
     attribute: str = "style",
     size: Annotated[int, Ge(1)] = 128,
     crop: int | str = "center",
@@ -37,7 +37,7 @@ def folder_attributes(
     labels_per_value: Count | None = None,
     split: Split = "exact",
     split_seed: NonNegative = 0,
-    split_file: str | None = None,
+    split_file: Place | None = None,
     sampler: Kind = "uniform",
     labelled_fraction: Fraction = 0.25,
     oversample: NonNegative = 0,

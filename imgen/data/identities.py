@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from annotated_types import Ge
 
+from imgen.binding import Place
 from imgen.data.array_pictures import is_array
 from imgen.data.layouts import UNDERSTOOD, Layout, group
 from imgen.data.pack import Packed, PackedPictures, is_packed
@@ -54,7 +55,7 @@ class Identities:
 
 def identities(
     *,
-    root: str,
+    root: Place,
     size: Annotated[int, Ge(1)] = 64,
     k: Annotated[int, Ge(1)] = 2,
     min_images: Annotated[int, Ge(0)] = 0,

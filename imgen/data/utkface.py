@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from annotated_types import Ge
 
+from imgen.binding import Place
 from imgen.data.domains import Domains
 from imgen.data.parting import Channels, Facts, Frame, domains, drop_overlap, parted, spread, surveyed
 from imgen.data.source import Source, open_source
@@ -61,7 +62,7 @@ class Group:
 
 def utkface_domains(
     *,
-    root: str,
+    root: Place,
     style_A: str,
     style_B: str | None = None,
     by: By = "gender",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from annotated_types import Ge
 
-from imgen.binding import Count, Fraction, NonNegative
+from imgen.binding import Count, Fraction, NonNegative, Place
 from imgen.data.labelled import Labelled
 from imgen.data.labels import UNKNOWN, Known, Split
 from imgen.data.parting import Channels, Facts, Frame
@@ -32,7 +32,7 @@ _OLDEST = 999
 
 def utkface_attributes(
     *,
-    root: str,
+    root: Place,
     attrs: Names = ("age",),
     ages: Names = AGES,
     size: Annotated[int, Ge(1)] = 128,
@@ -42,7 +42,7 @@ def utkface_attributes(
     labels_per_value: Count | None = None,
     split: Split = "exact",
     split_seed: NonNegative = 0,
-    split_file: str | None = None,
+    split_file: Place | None = None,
     sampler: Kind = "uniform",
     labelled_fraction: Fraction = 0.25,
     oversample: NonNegative = 0,

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from imgen.binding import Count
+from imgen.binding import Count, Place
 from imgen.data.labels import UNKNOWN
 from imgen.errors import DataError
 from imgen.metrics import pixels
@@ -95,7 +95,7 @@ def _alike(images: Tensor, came: Tensor) -> dict[str, Tensor]:
     return told
 
 
-def edit_identity(*, embedding: str | None = None, pictures: Count = 500) -> Measure:
+def edit_identity(*, embedding: Place | None = None, pictures: Count = 500) -> Measure:
     """Whether an edited picture still shows the same person, as a network for recognising faces sees it.
 
     The network is the model of the weights file `embedding`, whose `embed(images)` gives (B, D) for pictures in

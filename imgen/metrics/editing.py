@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from imgen.binding import Count, NonNegative, Rate
+from imgen.binding import Count, NonNegative, Place, Rate
 from imgen.data.labels import UNKNOWN
 from imgen.data.spec import Attribute, fetch
 from imgen.errors import DataError
@@ -90,7 +90,7 @@ def edit_accuracy(
     pictures: Count = 500,
     chained: NonNegative = 3,
     judge: JudgeKind = "auto",
-    classifier: str | None = None,
+    classifier: Place | None = None,
     classifier_steps: Count = 800,
     classifier_batch: Count = 64,
     classifier_width: Count = 16,

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from imgen.binding import Count
+from imgen.binding import Count, Place
 from imgen.errors import DataError
 from imgen.metrics import Evaluation, Measured, Metric, ms_ssim
 from imgen.metrics.embedding.embedder import ORACLE, Embedding, embedder_of, network_of
@@ -29,7 +29,7 @@ _WORDS = (
 )
 
 
-def identity_verification(*, embedding: str = ORACLE, pairs: Count = 5000, identity: str = "identity") -> Metric:
+def identity_verification(*, embedding: Place = ORACLE, pairs: Count = 5000, identity: str = "identity") -> Metric:
     """Verification of generated identities by an embedding, with real pairs beside, and how diverse pairs are.
 
     `pairs` pairs of generated pictures share their identity code and as many have two; all other codes are fresh in

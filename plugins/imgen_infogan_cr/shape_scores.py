@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from annotated_types import Ge
 
-from imgen.binding import Count, NonNegative, Rate
+from imgen.binding import Count, NonNegative, Place, Rate
 from imgen.data.spec import fetch
 from imgen.errors import DataError
 from imgen.images import to_float
@@ -90,7 +90,7 @@ def divergence(p: NDArray[np.floating], q: NDArray[np.floating]) -> NDArray[np.f
 def shape_inception_score(
     *,
     pictures: Annotated[int, Ge(2)] = 50_000,
-    weights: str | None = None,
+    weights: Place | None = None,
     epochs: Count = 5,
     steps: NonNegative = 0,
     batch: Annotated[int, Ge(2)] = 64,

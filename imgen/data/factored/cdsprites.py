@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imgen.binding import Place
 from imgen.data.factored import original_layout
 from imgen.data.factored.grid import Axis, Drawn, Grid, Gridded, gridded
 from imgen.data.factored.original_layout import Layout
@@ -51,7 +52,7 @@ _WIDTHS_UP = (5, 9, 11, 11, 11, 11, 11, 11, 11, 9, 5)
 _LEFT_UP = 26
 
 
-def cdsprites(*, root: str | None = None) -> Gridded:
+def cdsprites(*, root: Place | None = None) -> Gridded:
     """CdSprites: a white disc at 40 angles and 27 distances from the middle, at 64x64: two factors that are no x and y.
 
     imgen draws the very pictures of its authors; their file is read where it is given.

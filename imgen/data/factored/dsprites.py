@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from imgen.binding import Place
 from imgen.data.factored import original_layout
 from imgen.data.factored.grid import Axis, Drawn, Grid, Gridded, evenly, gridded
 from imgen.data.factored.original_layout import Layout
@@ -56,7 +57,7 @@ LAYOUT = Layout(
 _TERMS = "dSprites (Matthey, Higgins, Hassabis and Lerchner, 2017; Apache License 2.0)"
 
 
-def dsprites(*, root: str | None = None) -> Gridded:
+def dsprites(*, root: Place | None = None) -> Gridded:
     """dSprites: a white square, ellipse or heart in 6 scales, 40 orientations and 32 x 32 positions, at 64x64.
 
     Its factors are those five: the colour never varies. The published file is read where it is given; without it, imgen

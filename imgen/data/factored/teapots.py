@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
+from imgen.binding import Place
 from imgen.data.factored.teapot import published
 from imgen.data.factored.teapot.picture import render
 from imgen.data.factored.teapot.rendering import METRIC, TRAIN
@@ -107,7 +108,7 @@ class Teapots:
 
 
 def teapots(
-    *, root: str, variant: Literal["auto", "colours", "turns", "lights"] = "auto", metric_data: str = ""
+    *, root: Place, variant: Literal["auto", "colours", "turns", "lights"] = "auto", metric_data: Place = ""
 ) -> Teapots:
     """3D teapots at 64x64, of which rotation, colour or light are known, in the files of `imgen data make teapots`.
 

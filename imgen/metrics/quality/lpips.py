@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from imgen.binding import Count
+from imgen.binding import Count, Place
 from imgen.errors import DataError
 from imgen.images import to_float
 from imgen.metrics import Measured, Metric
@@ -24,7 +24,7 @@ _METRIC = "lpips-diversity"
 _PASS = 32  # pairs
 
 
-def lpips_diversity(*, weights: str | None = None, pairs: Count = 1000) -> Metric:
+def lpips_diversity(*, weights: Place | None = None, pairs: Count = 1000) -> Metric:
     """How different made pictures are from each other, by learned perceptual distance, and real ones beside.
 
     `lpips` is the mean distance of pairs of made pictures, each picture in one pair, and `lpips_real` that of as many

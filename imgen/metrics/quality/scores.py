@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from annotated_types import Ge, Le
 
-from imgen.binding import Count
+from imgen.binding import Count, Place
 from imgen.metrics import Measured, Metric
 from imgen.metrics.quality.features import Seen
 from imgen.metrics.quality.frechet import frechet_distance, moments
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SubsetSize = Annotated[int, Ge(2), Le(10_000)]
 
 
-def fid(*, network: NetworkName = "inception", weights: str | None = None, pictures: Count = 50_000) -> Metric:
+def fid(*, network: NetworkName = "inception", weights: Place | None = None, pictures: Count = 50_000) -> Metric:
     """Fréchet inception distance: how far features of made pictures are from those of real ones; 0 is equal.
 
     Features are taken for normal distributions, and `fid` is |m - m'|^2 + tr(C + C' - 2 (C C')^(1/2)). A model that
@@ -47,7 +47,7 @@ def fid(*, network: NetworkName = "inception", weights: str | None = None, pictu
     return _fid("fid", network, weights, pictures, clean=False)
 
 
-def fid_clean(*, network: NetworkName = "inception", weights: str | None = None, pictures: Count = 50_000) -> Metric:
+def fid_clean(*, network: NetworkName = "inception", weights: Place | None = None, pictures: Count = 50_000) -> Metric:
     """Fréchet inception distance as `fid`, of pictures resized without aliasing or rounding; 0 is equal.
 
     Pictures are resized to the network's size by a bicubic filter with antialiasing, in floating point. Figures cannot
@@ -67,7 +67,7 @@ def fid_clean(*, network: NetworkName = "inception", weights: str | None = None,
 def kid(
     *,
     network: NetworkName = "inception",
-    weights: str | None = None,
+    weights: Place | None = None,
     pictures: Count = 50_000,
     subsets: Count = 100,
     subset_size: SubsetSize = 1000,
@@ -94,7 +94,7 @@ def kid(
 def kid_clean(
     *,
     network: NetworkName = "inception",
-    weights: str | None = None,
+    weights: Place | None = None,
     pictures: Count = 50_000,
     subsets: Count = 100,
     subset_size: SubsetSize = 1000,
@@ -117,7 +117,7 @@ def kid_clean(
 def inception_scores(
     *,
     network: NetworkName = "inception",
-    weights: str | None = None,
+    weights: Place | None = None,
     pictures: Count = 50_000,
     splits: Count = 10,
     clean: bool = False,
@@ -158,7 +158,7 @@ def inception_scores(
 def precision_recall(
     *,
     network: NetworkName = "inception",
-    weights: str | None = None,
+    weights: Place | None = None,
     pictures: Count = 50_000,
     neighbours: Count = 3,
     density_neighbours: Count = 5,

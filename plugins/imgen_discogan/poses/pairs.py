@@ -14,6 +14,7 @@ import torch
 from annotated_types import Ge, Le
 from PIL import Image
 
+from imgen.binding import Place
 from imgen.data.pictures import Pictures, Report, tell
 from imgen.data.source import open_source
 from imgen.data.spec import DataSpec
@@ -64,7 +65,7 @@ class Individuals:
 
 def pose_pairs(
     *,
-    root: str,
+    root: Place,
     task: Task = "car2car",
     view: View = 180,
     size: Annotated[int, Ge(8), Le(1024)] = 64,

@@ -1,0 +1,56 @@
+"""Nothing of this machine leaves: places in settings, and what texts tell."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from imgen.binding import Place
+from imgen.data.folder import images
+from imgen.privacy import placeless, traces
+
+
+def factory(*, root: Place, embedding: Place = "oracle", crop: str = "center") -> None:
+    """A factory with places."""
+
+
+class TestPlaceless:
+    def test_a_place_becomes_the_settings_name(self):
+        assert placeless({"root": "faces", "crop": "none"}, factory) == {"root": "ROOT", "crop": "none"}
+
+    def test_a_default_stays(self):
+        assert placeless({"root": "", "embedding": "oracle"}, factory) == {"root": "", "embedding": "oracle"}
+        assert placeless({"embedding": "runs/mine"}, factory) == {"embedding": "EMBEDDING"}
+
+    def test_what_begins_like_a_path_goes_wherever_it_stands(self):
+        told = {"note": "~/faces", "deep": {"files": ["/srv/a", "b"]}, "drive": "C:\\faces", "ratio": "1/2"}
+        assert placeless(told) == {
+            "note": "NOTE",
+            "deep": {"files": ["FILES", "b"]},
+            "drive": "DRIVE",
+            "ratio": "1/2",
+        }
+
+    def test_a_shipped_data_set_marks_its_root(self):
+        assert placeless({"root": "2024", "size": 64}, images) == {"root": "ROOT", "size": 64}
+
+
+class TestTraces:
+    def test_folders_of_people(self):
+        assert traces("made in /home/alice/faces, I think") == ["/home/alice/faces"]
+        assert traces("C:\\Users\\alice\\faces") == ["C:\\Users\\alice\\faces"]
+
+    def test_the_working_folder_and_the_home(self):
+        assert str(Path.cwd()) in traces(f"read {Path.cwd()}/x")
+
+    def test_the_host_and_the_user(self, monkeypatch):
+        monkeypatch.setattr(socket, "gethostname", lambda: "quiet-lake.example.org")
+        monkeypatch.setenv("LOGNAME", "alice")
+        assert traces("trained by alice on quiet-lake") == ["alice", "quiet-lake"]
+        assert traces("malice on Quiet-Lake.example.org") == ["quiet-lake", "quiet-lake.example.org"]
+        assert traces("imgen sample alice/faces", allowed=["alice/faces"]) == []
+
+    def test_an_ordinary_text_has_none(self, monkeypatch):
+        monkeypatch.setenv("LOGNAME", "root")
+        monkeypatch.setattr(socket, "gethostname", lambda: "localhost")
+        assert traces("root: ROOT\nhttps://example.org/home/page and 1/2 of /all/ the rest") == []
