@@ -17,7 +17,7 @@ CORE = sorted((ROOT / "imgen").rglob("*.py"))
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 
 LAYERS = (
-    {"imgen", "errors", "files", "extras", "paper", "plain"},
+    {"imgen", "errors", "files", "extras", "paper", "plain", "strict_json", "tensor_header"},
     {
         "losses",
         "nn",
