@@ -83,8 +83,11 @@ def test_killed_before_the_first_step(tiny, killed, real_cli, here):
     for number in STATUS:
         status, err = killed(("tiny.yaml", "--steps", "40"), number, steps=0)
         assert status == STATUS[number] and "Traceback" not in err, err
-    assert real_cli("train", "tiny.yaml", "--steps", "40").status == 0
+    said = real_cli("train", "tiny.yaml", "--steps", "40", PYTHONPROFILEIMPORTTIME="1")
+    assert said.status == 0, said.err
     assert len(list((here / "runs").iterdir())) == 1 and leftovers(here / "runs") == []
+    loaded = {line.rpartition("|")[2].strip() for line in said.lines if line.startswith("import time:")}
+    assert "torch.optim" in loaded and "torch._dynamo" not in loaded, "nothing is compiled, and no start waits for it"
 
 
 def test_real_faces_at_the_papers_size(killed, real_cli, here, shared_data):
