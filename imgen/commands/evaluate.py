@@ -11,6 +11,7 @@ import click
 from imgen.commands.options import as_json, device, find_weights, give, pick_device, say
 from imgen.commands.show import table
 from imgen.errors import DataError
+from imgen.hub.reference import origin_of
 from imgen.metrics import number
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def evaluate(found: Plugins, model: str | None, **options: Any) -> int:
             raise click.UsageError("--factors goes with a file of CODES; the data set of a MODEL knows its own")
         weights = find_weights(model, lambda config, path: True, "has weights")
         subject, choices = _model(weights, options, found)
-    out = options["out"] or (subject.run / "metrics.jsonl" if subject.run else None)
+    out = options["out"] or (subject.run / "metrics.jsonl" if subject.run and not origin_of(subject.run) else None)
     return _measure(subject, choices, out, options, found)
 
 

@@ -48,9 +48,9 @@ def pick_device(wanted: str | None) -> str:
 def find_weights(model: str | None, can: Callable[[ModelConfig, Path], bool], what: str) -> Path:
     """The weights file of a MODEL argument: a file, a run folder, or the newest run that can do what is asked.
 
-    RUN@NAME and RUN@STEP are the checkpoints that a run keeps.
+    RUN@NAME and RUN@STEP are the checkpoints that a run keeps; user/name and user/name@revision are on the Hub.
 
-    Raises: `WeightsError` where there is none.
+    Raises: `WeightsError` where there is none; `HubError` where there is none on the Hub.
     """
     from imgen.errors import WeightsError
     from imgen.train import run
@@ -69,18 +69,37 @@ def find_weights(model: str | None, can: Callable[[ModelConfig, Path], bool], wh
     folder, at, which = model.rpartition("@")
     if at and not path.exists() and run.is_run(Path(folder)):
         return run.weights_at(Path(folder), which)
-    if not path.exists():
-        raise WeightsError(
-            f"{path}: no such file or run; give a run folder or a model.safetensors, or nothing for the newest"
-        )
-    return path
+    if path.exists():
+        return path
+    if on_the_hub(model):
+        from imgen.hub.pull import pull
+        from imgen.hub.reference import Reference
+
+        return pull(Reference.parse(model), parts=("model", "card"), say=say).weights
+    raise WeightsError(
+        f"{path}: no such file or run; give a run folder, a model.safetensors or user/name on the Hub, or nothing for "
+        "the newest"
+    )
+
+
+def on_the_hub(model: str) -> bool:
+    """Whether a MODEL argument names a model on the Hub: user/name, where there is no folder `user` here."""
+    from imgen.hub.reference import is_reference
+
+    return is_reference(model) and (model.startswith("hub:") or not Path(Path(model).parts[0]).exists())
 
 
 def called(weights: Path, config: ModelConfig) -> str:
-    """What files made with these weights are called after: the run and, of a former state, its step; or the model."""
+    """What files made with these weights are called after: the run and, of a former state, its step; or the model.
+
+    Of a model of the Hub, its repository.
+    """
+    from imgen.hub.reference import origin_of
     from imgen.train import checkpoint
     from imgen.train.run import run_of, weights_of
 
+    if (there := origin_of(weights)) is not None:
+        return there.repo.replace("/", "-")
     file = weights.resolve()
     folder = run_of(file)
     if folder is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgen.commands.options import find_weights
+from imgen.commands.options import find_weights, on_the_hub
 from imgen.errors import DataError, WeightsError
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ class Chosen:
 
 
 def split(words: Sequence[str]) -> tuple[str | None, Sequence[str]]:
-    """MODEL and INPUT: a word is a model if it is one, or could be nothing else; RUN@NAME is one, too."""
+    """MODEL and INPUT: a word is a model if it is one, or could be nothing else; RUN@NAME and user/name are, too."""
+    from imgen.images import SUFFIXES
     from imgen.train import run
 
     if not words:
@@ -42,7 +43,9 @@ def split(words: Sequence[str]) -> tuple[str | None, Sequence[str]]:
     folder, at, _ = words[0].rpartition("@")
     former = at and not path.exists() and run.is_run(Path(folder))
     missing = not path.exists() and path.parts[:1] == run.ROOT.parts
-    return (words[0], words[1:]) if is_model or former or missing else (None, words)
+    # A picture in a folder that is not there is no model.
+    there = on_the_hub(words[0]) and path.suffix.lower() not in {*SUFFIXES, ".zip"}
+    return (words[0], words[1:]) if is_model or former or missing or there else (None, words)
 
 
 def choose(model: str | None, asked: Asked, found: Plugins, *, cycle: bool, chain: int) -> Chosen:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from imgen.errors import HubError
 
@@ -42,3 +43,9 @@ def is_reference(text: str) -> bool:
     except HubError:
         return False
     return True
+
+
+def origin_of(path: Path) -> Reference | None:
+    """Which repository a file or folder of the cache was fetched from; None where it is none of the cache's."""
+    found = re.search(r"/models--([^/]+?)--([^/]+)/snapshots/([^/]+)", path.absolute().as_posix())
+    return Reference(f"{found[1]}/{found[2]}", found[3]) if found else None
