@@ -271,6 +271,18 @@ def part_of(kind: str, name: str, settings: Mapping[str, Any], plugins: Plugins)
     return Part(entry.name, plain)
 
 
+def places(recipe: Recipe, plugins: Plugins) -> frozenset[str]:
+    """The dotted keys of settings that are files or folders of this machine, such as `dataset.root`."""
+    parts = [("algorithm", "algorithms", recipe.algorithm), ("dataset", "datasets", recipe.dataset)]
+    parts += [(f"metrics[{place}]", "metrics", metric) for place, metric in enumerate(recipe.metrics)]
+    return frozenset(
+        f"{key}.{setting.name}"
+        for key, kind, part in parts
+        for setting in binding.settings_of(plugins.registry(kind).get(part.name).load()).values()
+        if setting.place
+    )
+
+
 def load(reference: str, overrides: Sequence[Override], plugins: Plugins) -> Recipe:
     """Find, read, override and check a recipe.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgen.commands.options import as_json, device, give, pick_device, say
+from imgen.commands.options import as_json, device, give, on_the_hub, pick_device, say
 from imgen.errors import ImgenError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _train(reference: str, overrides: Sequence[Override], found: Plugins, option
                     built = build(recipe, found)
                 recipe = built.recipe
                 share_of(recipe.train.batch, dist.rank(), dist.world())
-                folder = _agreed_folder(reference, recipe, options)
+                folder = _agreed_folder(reference, recipe, options, found)
                 console.say(*_report(built.dataset))
                 if run.is_complete(folder, recipe.train.steps):
                     say(f"{folder}: complete already; raise train.steps to train on")
@@ -138,14 +138,14 @@ def _joined(options: dict[str, Any], asked: dict[str, str]) -> dict[str, Any]:
     return {**options, **{name: Path(value) if name == "out" else value for name, value in asked.items()}}
 
 
-def _agreed_folder(reference: str, recipe: Recipe, options: dict[str, Any]) -> Path:
+def _agreed_folder(reference: str, recipe: Recipe, options: dict[str, Any], found: Plugins) -> Path:
     """The first process chooses the folder, or refuses for all: nobody is left waiting."""
     from imgen import dist
 
     told: Path | ImgenError | None = None
     if dist.rank() == 0:
         try:
-            told = _folder(reference, recipe, options)
+            told = _folder(reference, recipe, options, found)
         except ImgenError as error:
             told = error
     told = dist.agree(told)
@@ -155,8 +155,9 @@ def _agreed_folder(reference: str, recipe: Recipe, options: dict[str, Any]) -> P
     return told
 
 
-def _folder(reference: str, recipe: Recipe, options: dict[str, Any]) -> Path:
+def _folder(reference: str, recipe: Recipe, options: dict[str, Any], found: Plugins) -> Path:
     from imgen.errors import RecipeError
+    from imgen.recipe import places
     from imgen.train import run
 
     path = Path(reference)
@@ -166,7 +167,7 @@ def _folder(reference: str, recipe: Recipe, options: dict[str, Any]) -> Path:
         return folder
     if options["new"] or options["out"]:
         raise RecipeError(f"{path}: a run is resumed where it is; give the recipe instead of it for a new run")
-    run.refuse_changes(path, recipe)
+    run.refuse_changes(path, recipe, places(recipe, found))
     return path
 
 
@@ -227,9 +228,16 @@ def _help(ctx: click.Context, reference: str | None, found: Plugins) -> None:
 
 def _draft(reference: str, found: Plugins) -> Draft:
     from imgen import recipe as recipes
+    from imgen.errors import RecipeError
     from imgen.train import run
 
     path = Path(reference)
+    if not path.exists() and path.suffix not in (".yaml", ".yml") and on_the_hub(reference):
+        name = reference.partition("/")[2].partition("@")[0]
+        raise RecipeError(
+            f"{reference}: to go on with a run of the Hub, fetch it first: imgen pull {reference} --full --out "
+            f"runs/{name}, then imgen train runs/{name}"
+        )
     source = path / "recipe.yaml" if run.is_run(path) else recipes.find(reference, found)
     return recipes.Draft.read(source, found)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -123,13 +123,15 @@ def open_for(recipe: Recipe, out: Path | None, fresh: bool) -> Path:
     return _create(ROOT / f"{recipe.title}-{number:04d}", recipe)
 
 
-def refuse_changes(path: Path, recipe: Recipe) -> None:
+def refuse_changes(path: Path, recipe: Recipe, places: Collection[str] = ()) -> None:
     """Take a resumed run's recipe as it was, but for settings that do not touch what is learnt.
 
+    places: settings that say where on this machine things lie: they may have been moved, or the run may be another's.
     Raises: `RecipeError` with every difference.
     """
     changed = differences(_written(path), recipe.to_dict())
-    wrong = [change for change in changed if _key(change) not in {f"train.{name}" for name in MAY_CHANGE}]
+    free = {*(f"train.{name}" for name in MAY_CHANGE), *places}
+    wrong = [change for change in changed if _key(change) not in free]
     if wrong:
         raise RecipeError(
             f"{path}: this run was started with another recipe, so it cannot be resumed with this one "
