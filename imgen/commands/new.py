@@ -1,0 +1,44 @@
+"""`imgen new`: projects to begin with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from imgen import plugins, scaffold
+from imgen.commands.options import as_json, give, say
+
+
+@click.group()
+def new() -> None:
+    """Make a project to begin with."""
+
+
+@new.command()
+@click.argument("name")
+@click.option("--kind", type=click.Choice(list(scaffold.KINDS)), default="gan", help="What it is to do; default gan.")
+@click.option(
+    "--out", metavar="DIR", type=click.Path(path_type=Path), help="Folder of the project; default imgen-NAME."
+)
+@as_json
+def plugin(name: str, kind: str, out: Path | None, as_json: bool) -> None:
+    """Make a plugin that installs, passes its tests and trains at once.
+
+    NAME is in kebab-case, such as my-method: the package is then imgen-my-method, its module imgen_my_method, and its
+    recipe my-method. The method in it is a small one that works; put your own in its place.
+    """
+    project = scaffold.Project(name, kind)
+    scaffold.check(project, plugins.installed())
+    folder = out or Path(project.package)
+    written = scaffold.write(project, folder)
+    steps = [f"cd {folder}", "imgen install -e '.[test]'", "pytest", f"imgen train {name}", "imgen sample"]
+    if as_json:
+        told = {"name": name, "kind": kind, "package": project.package, "module": project.module}
+        give(told | {"folder": str(folder), "files": [str(path) for path in written], "next": steps})
+        return
+    for path in written:
+        click.echo(path)
+    say("next:")
+    for step in steps:
+        say(f"  {step}")
