@@ -85,7 +85,7 @@ def _train(reference: str, overrides: Sequence[Override], found: Plugins, option
                     say(f"{folder}: complete already; raise train.steps to train on")
                 else:
                     with run.held(folder) if first else nullcontext():
-                        _fit(recipe, built, folder, where, stop, console)
+                        _fit(recipe, built, found, folder, where, stop, console)
         finally:
             dist.leave()
     if first:
@@ -93,7 +93,9 @@ def _train(reference: str, overrides: Sequence[Override], found: Plugins, option
         give({"run": str(folder), "model": str(path)}) if options["as_json"] else click.echo(path)
 
 
-def _fit(recipe: Recipe, built: Built, folder: Path, where: str, stop: StopSignals, console: Console) -> None:
+def _fit(
+    recipe: Recipe, built: Built, found: Plugins, folder: Path, where: str, stop: StopSignals, console: Console
+) -> None:
     from imgen import dist
     from imgen.card import Card
     from imgen.train import run
@@ -105,7 +107,7 @@ def _fit(recipe: Recipe, built: Built, folder: Path, where: str, stop: StopSigna
     listeners: list[Listener] = [
         JsonLines(folder / "events.jsonl"),
         Records(folder, recipe.dataset.to_dict()),
-        Card(folder, recipe, built.config),
+        Card(folder, found),
         console,
     ]
     if recipe.train.tensorboard:

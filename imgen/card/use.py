@@ -1,0 +1,188 @@
+"""How a model is used: commands, Python and what to install, by what it can do."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from imgen.card.facts import Facts
+from imgen.card.text import bullets, code, fenced, prose, section
+from imgen.hub.reference import Reference
+from imgen.model import Classifier, Embedder, Encoder, Generator, Translator
+
+_TASKS = {
+    "translates": "image-to-image",
+    "generates": "unconditional-image-generation",
+    "classifies": "image-classification",
+    "encodes": "image-feature-extraction",
+    "embeds": "image-feature-extraction",
+}
+_MEANS = {
+    "generates": "makes pictures from latents",
+    "translates": "makes pictures from pictures",
+    "encodes": "reads codes from pictures",
+    "classifies": "tells the attributes of pictures",
+    "embeds": "gives pictures places, near for those that are alike",
+}
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What a model can do, of the kinds of `imgen.model`; vector: of vectors and not of pictures."""
+
+    kinds: tuple[str, ...]
+    vector: bool = False
+
+    @property
+    def task(self) -> str:
+        """The Hub's name for it, the most telling one; '' where it has none."""
+        return "" if self.vector else next((task for kind, task in _TASKS.items() if kind in self.kinds), "")
+
+    @property
+    def words(self) -> str:
+        """In words, for a sentence that starts with the model; '' where it is not known."""
+        told = [words for kind, words in _MEANS.items() if kind in self.kinds]
+        told = [words.replace("pictures", "points") for words in told] if self.vector else told
+        return " and ".join([", ".join(told[:-1]), told[-1]] if len(told) > 1 else told)
+
+    @property
+    def makes(self) -> bool:
+        """Whether pictures come out of it."""
+        return "generates" in self.kinds or "translates" in self.kinds
+
+
+def abilities(facts: Facts) -> Abilities:
+    """What the model of a weights file can do; nothing is known where its plugin is not here."""
+    protocols = {
+        "generates": Generator,
+        "translates": Translator,
+        "encodes": Encoder,
+        "classifies": Classifier,
+        "embeds": Embedder,
+    }
+    model = facts.model
+    kinds = tuple(kind for kind, protocol in protocols.items() if model is not None and isinstance(model, protocol))
+    return Abilities(kinds, bool(facts.config.data.vector))
+
+
+def use(facts: Facts, repo: Reference | None) -> str:
+    """The section: what to install, the one-line use, and the same in Python."""
+    able = abilities(facts)
+    target = str(repo) if repo else facts.weights.name
+    here = "" if repo else "In the folder of this card:"
+    return section(
+        "Use",
+        _install(facts),
+        here,
+        fenced("\n".join(_commands(facts, able, target)), "sh"),
+        "The same in Python:",
+        fenced("\n".join(_python(facts, able, repo)), "python"),
+    )
+
+
+def _install(facts: Facts) -> str:
+    plugin, package, version = facts.plugin
+    if not package:
+        name = code(plugin) or "without a name"
+        return f"Needs imgen and the plugin {name}; the weights name no package that holds it."
+    if package == "imgen":
+        return fenced("pip install imgen", "sh")
+    told = (
+        f"Its plugin {code(plugin)} is in the package {code(package)}; the model was made with version {code(version)}."
+    )
+    return f"{told}\n\n{fenced(f'pip install imgen {package}', 'sh')}"
+
+
+def _commands(facts: Facts, able: Abilities, target: str) -> list[str]:
+    data, lines = facts.config.data, []
+    if able.vector or not able.kinds:
+        return [f"imgen info {target}"]
+    if "translates" in able.kinds:
+        lines.append(f"imgen translate {target} PICTURES {_style(facts)}".rstrip())
+    if "generates" in able.kinds and "encodes" not in able.kinds:
+        lines.append(f"imgen sample {target}")
+        if {"identity", "observation"} <= set(getattr(facts.model, "codes", ())):
+            lines.append(f"imgen sample {target} --fix-identity    # a row shows one identity")
+    if "encodes" in able.kinds:
+        lines += [f"imgen traverse {target}"] if "generates" in able.kinds else []
+        lines.append(f"imgen encode {target} PICTURES")
+    if "embeds" in able.kinds:
+        lines.append(f"imgen evaluate RUN -m identity-verification -s embedding={facts.weights.name}")
+    return lines or [f"imgen info {target}"] if data else lines
+
+
+def _style(facts: Facts) -> str:
+    """The options that ask for the first thing that a translator can do."""
+    data = facts.config.data
+    if data.domains:
+        first, second = data.domains[:2]
+        return f"{_option('--style_A', first)} {_option('--style_B', second)}"
+    if data.attributes:
+        edited = data.attributes[0]
+        return _option("--to", f"{edited.name}={edited.values[-1]}") if edited.values else ""
+    return ""
+
+
+def _option(name: str, value: str) -> str:
+    return f"{name}={shlex.quote(value)}" if value.startswith("-") else f"{name} {shlex.quote(value)}"
+
+
+def _python(facts: Facts, able: Abilities, repo: Reference | None) -> list[str]:
+    data = facts.config.data
+    shape = f"1, {data.vector}" if data.vector else ", ".join(map(str, (1, *data.image)))
+    what = "points" if data.vector else "pictures in [-1, 1]"
+    given = f"{'points' if data.vector else 'pictures'} = torch.zeros({shape})  # yours: (number, {shape[3:]}), {what}"
+    name = given.partition(" ")[0]
+    lines: list[str] = []
+    if "generates" in able.kinds:
+        lines.append("made = model(torch.cat([model.draw(code, 8) for code in model.codes], dim=1))  # in [-1, 1]")
+    readers = {
+        "translates": f"made = model.translate({name}, model.ways[0])",
+        "encodes": f"codes = model.encode({name})",
+        "classifies": f"told = model.classify({name})  # probabilities, by attribute",
+        "embeds": f"places = model.embed({name})",
+    }
+    reading = [line for kind, line in readers.items() if kind in able.kinds]
+    lines += [given, *reading] if reading else []
+    path = f'Path("{facts.weights.name}")'
+    imports = ["from pathlib import Path", "", *(["import torch", ""] if lines else [])]
+    if repo:
+        revision = f', revision="{repo.revision}"' if repo.revision else ""
+        path = f'Path(hf_hub_download("{repo.repo}", "model.safetensors"{revision}))'
+        imports = [
+            *imports[:2],
+            *(["import torch"] if lines else []),
+            "from huggingface_hub import hf_hub_download",
+            "",
+        ]
+    return [
+        *imports,
+        "from imgen.build import load_model",
+        "from imgen.plugins import installed",
+        "",
+        f"model, config = load_model({path}, installed())",
+        *lines,
+    ]
+
+
+def abilities_in_words(facts: Facts) -> str:
+    """A sentence on what the model does, with what it reads or makes."""
+    able, data = abilities(facts), facts.config.data
+    if not able.words:
+        return ""
+    channels, height, width = data.image
+    size = f"{data.vector} numbers each" if data.vector else f"{width}x{height} pixels, {_channels(channels)}"
+    return f"The model {able.words}: {size}."
+
+
+def _channels(channels: int) -> str:
+    return {1: "grey", 3: "in colour"}.get(channels, f"{channels} channels")
+
+
+def ways(facts: Facts) -> str:
+    """What a translator can do, as a list; '' for other models."""
+    if not isinstance(facts.model, Translator):
+        return ""
+    told = [f"{prose(way.source or 'any picture')} to {prose(way.target)}" for way in list(facts.model.ways)[:40]]
+    more = len(list(facts.model.ways)) - len(told)
+    return bullets([*told, *([f"{more:,} more"] if more > 0 else [])])
