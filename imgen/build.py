@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,17 +12,40 @@ from typing import Any
 import torch
 from torch import nn
 
-from imgen import __version__, binding
+from imgen import __version__, binding, strict_json
 from imgen.algorithm import Algorithm
+from imgen.bounds import bounded
 from imgen.data.loader import outline as outline_of_batch
 from imgen.data.spec import Dataset, DataSpec
 from imgen.errors import ImgenError, RecipeError, WeightsError
 from imgen.metrics.records import Chosen
-from imgen.model import ModelConfig, read_model
+from imgen.model import ModelConfig, read_layout, read_model
+from imgen.plain import plain
 from imgen.plugins import Plugins
 from imgen.recipe import Draft, Part, Recipe
 from imgen.registry import singular
+from imgen.tensor_header import Header
 from imgen.train.shapes import check_batch
+
+# As safetensors names what torch keeps.
+_KINDS = {
+    torch.bool: "BOOL",
+    torch.uint8: "U8",
+    torch.int8: "I8",
+    torch.int16: "I16",
+    torch.int32: "I32",
+    torch.int64: "I64",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.float32: "F32",
+    torch.float64: "F64",
+    torch.complex64: "C64",
+}
+_FACTOR, _SPARE = 2, 64 * 2**20  # by how much a model may exceed its file [times, bytes]
+# `plugin (package version)`, as `Plugins.owner` gives it, of a package that pip can fetch by its name.
+_OWNER = re.compile(
+    r"[\w.-]{1,100} \((?P<package>[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?) [A-Za-z0-9.+!_-]{1,60}\)"
+)
 
 
 @dataclass(frozen=True)
@@ -93,7 +118,14 @@ def config_of(algorithm: Algorithm, recipe: Recipe, data: DataSpec, plugins: Plu
         "seed": recipe.train.seed,
         "imgen": __version__,
     }
-    return ModelConfig(name=entry.name, settings=settings, data=data, plugin=plugins.owner(entry.plugin), origin=origin)
+    plugin = plugins.owner(entry.plugin)
+    config = ModelConfig(name=entry.name, settings=settings, data=data, plugin=plugin, origin=origin)
+    try:
+        # What will be refused when the weights are read is refused before they are trained.
+        ModelConfig.from_json(strict_json.parse(json.dumps(config.to_json())))
+    except ValueError as error:
+        raise RecipeError(f"model '{entry.name}' could not be read back: {error}") from None
+    return config
 
 
 def outline(config: ModelConfig, plugins: Plugins, where: Path) -> nn.Module:
@@ -106,11 +138,16 @@ def outline(config: ModelConfig, plugins: Plugins, where: Path) -> nn.Module:
     if problems:
         raise WeightsError(f"{where}: model '{config.name}': " + "; ".join(problem.text for problem in problems))
     try:
-        with torch.device("meta"):
+        # A header's numbers may ask for any number of layers, and its model's code knows no bounds.
+        with torch.device("meta"), bounded():
             model: nn.Module = binding.build(factory, config.data, settings=settings)
         return model
-    except (ValueError, RuntimeError, TypeError, OverflowError) as error:
-        raise WeightsError(f"{where}: model '{config.name}' cannot be rebuilt: {_one_line(error)}") from error
+    except ImgenError as error:
+        raise WeightsError(f"{where}: model '{config.name}' cannot be rebuilt: {_one_line(error)}") from None
+    except Exception as error:
+        # Numbers that no recipe let through make a model's code raise nearly anything.
+        told = _one_line(error) or type(error).__name__
+        raise WeightsError(f"{where}: model '{config.name}' cannot be rebuilt: {told}") from error
 
 
 def load_model(path: Path, plugins: Plugins, device: str = "cpu") -> tuple[nn.Module, ModelConfig]:
@@ -118,24 +155,57 @@ def load_model(path: Path, plugins: Plugins, device: str = "cpu") -> tuple[nn.Mo
 
     Raises: `WeightsError` where the file is damaged or foreign, or its plugin is missing (which it names).
     """
-    config, tensors = read_model(path)
+    config, header = read_layout(path)
     # Compared on no device first: a header that asks for a huge model must not be given the memory.
-    wanted = outline(config, plugins, path).state_dict()
-    if {name: tensor.shape for name, tensor in tensors.items()} != {name: t.shape for name, t in wanted.items()}:
-        raise WeightsError(f"{path}: its tensors are not those of the model '{config.name}' that it names")
+    wanted = outline(config, plugins, path)
+    _check_fits(wanted, header, config, path)
+    config, tensors = read_model(path)
     model: nn.Module = binding.build(_model_factory(config, plugins, path), config.data, settings=config.settings)
-    model.load_state_dict(tensors)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise WeightsError(f"{path}: does not fit the model '{config.name}': {_one_line(error)}") from None
     return model.to(device).eval().requires_grad_(False), config
+
+
+def _check_fits(model: nn.Module, header: Header, config: ModelConfig, where: Path) -> None:
+    """See to it that a file's tensors are a model's, each of its kind and shape, and that the model holds little else.
+
+    Raises: `WeightsError`.
+    """
+    held = {name: (told.dtype, told.shape) for name, told in header.tensors.items()}
+    state = {name: (_KINDS.get(tensor.dtype), tuple(tensor.shape)) for name, tensor in model.state_dict().items()}
+    if held != state:
+        raise WeightsError(f"{where}: its tensors are not those of the model '{config.name}' that it names")
+    unsaved = sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
+    if unsaved > _FACTOR * header.size + _SPARE:
+        raise WeightsError(
+            f"{where}: model '{config.name}' would take {unsaved:,} bytes with these settings, but its file has "
+            f"{header.size:,}"
+        )
 
 
 def _model_factory(config: ModelConfig, plugins: Plugins, where: Path) -> Callable[..., Any]:
     registry = plugins.registry("models")
     if config.name not in registry:
         raise WeightsError(
-            f"{where}: its model '{config.name}' comes from the plugin {config.plugin}, which is not installed or not "
-            "loaded; pip install that package, and see `imgen plugins`"
+            f"{where}: its model '{plain(config.name, 80)}' comes from {_remedy(config.plugin)}, and see "
+            "`imgen plugins`"
         )
     return registry.get(config.name).load()
+
+
+def _remedy(plugin: str) -> str:
+    """The plugin that a file names, and how to get it: never a line of the file's own making."""
+    found = _OWNER.fullmatch(plugin)
+    if not found:
+        return "a plugin that is not installed or not loaded, and that it names in no known way; ask whoever made it"
+    if found["package"] == "imgen":
+        return f"{plugin}, and this is imgen {__version__}, which does not know it; upgrade imgen"
+    return (
+        f"the plugin {plugin}, which is not installed or not loaded; if you trust who made that package, "
+        f"`imgen install {found['package']}`"
+    )
 
 
 def _call(plugins: Plugins, kind: str, part: Part, *arguments: Any) -> Any:
@@ -149,4 +219,4 @@ def _call(plugins: Plugins, kind: str, part: Part, *arguments: Any) -> Any:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+    return plain(str(error))

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from imgen import files
+from imgen import files, strict_json, tensor_header
 from imgen.data.spec import Attribute, DataSpec
 from imgen.errors import WeightsError
+from imgen.plain import plain
+from imgen.tensor_header import Header
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
 FORMAT = 1
-_MOST_HEADER = 16 * 2**20  # bytes; a header of ours is a few thousand
+LARGEST = 2**22
+"""The largest whole number that a setting of a model may have: more than any layer is wide."""
+_MOST_SETTINGS = 500
+_MOST_ITEMS = 10_000  # of a list in a setting
+_LONGEST_NAME = 300
+_LONGEST_TEXT = 20_000
 
 
 @runtime_checkable
@@ -132,16 +140,36 @@ class ModelConfig:
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> ModelConfig:
-        """Raises: `ValueError`, `KeyError` or `TypeError` where `told` is not what `to_json` gave."""
+        """Raises: `ValueError`, `KeyError` or `TypeError` where `told` is not what `to_json` gave, or beyond bounds."""
         if told["format"] != FORMAT:
-            raise ValueError(f"format {told['format']!r}, this imgen reads {FORMAT}")
+            raise ValueError(f"format {strict_json.shown(told['format'])}, this imgen reads {FORMAT}")
+        settings = strict_json.keyed(told["settings"], "settings", _MOST_SETTINGS)
+        for name, value in settings.items():
+            _check_setting(value, f"the setting '{name}'")
         return cls(
-            name=str(told["name"]),
-            settings=dict(told["settings"]),
-            data=DataSpec.from_json(told["data"]),
-            plugin=str(told["plugin"]),
-            origin=dict(told["origin"]),
+            name=strict_json.text(told["name"], "name", _LONGEST_NAME),
+            settings=settings,
+            data=DataSpec.from_json(strict_json.keyed(told["data"], "data", _MOST_SETTINGS)),
+            plugin=strict_json.text(told["plugin"], "plugin", _LONGEST_NAME),
+            origin=strict_json.keyed(told["origin"], "origin", _MOST_SETTINGS),
         )
+
+
+def _check_setting(value: Any, what: str) -> None:
+    """See to it that no number of a setting, however deep, can keep whoever builds the model busy.
+
+    Raises: `ValueError`.
+    """
+    if type(value) is int:
+        strict_json.whole(value, what, -LARGEST, LARGEST)
+    elif isinstance(value, str):
+        strict_json.text(value, what, _LONGEST_TEXT)
+    elif isinstance(value, Mapping):
+        for inner in strict_json.keyed(value, what, _MOST_SETTINGS).values():
+            _check_setting(inner, what)
+    elif isinstance(value, (list, tuple)):
+        for inner in strict_json.listed(value, what, _MOST_ITEMS):
+            _check_setting(inner, what)
 
 
 def write_model(path: Path, config: ModelConfig, tensors: Mapping[str, Tensor]) -> None:
@@ -160,7 +188,16 @@ def read_config(path: Path) -> ModelConfig:
 
     Raises: `WeightsError` where it is not a weights file of ours.
     """
-    return _config(path, _told(path))
+    return read_layout(path)[0]
+
+
+def read_layout(path: Path) -> tuple[ModelConfig, Header]:
+    """Configuration, and kinds and shapes of all tensors, without reading them: all that a header says, checked.
+
+    Raises: `WeightsError` where it is not a weights file of ours.
+    """
+    header = _header(path)
+    return _config(path, _told(path, header)), header
 
 
 def read_model(path: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
@@ -168,18 +205,27 @@ def read_model(path: Path) -> tuple[ModelConfig, dict[str, Tensor]]:
 
     Raises: `WeightsError` where the file is missing, foreign or damaged.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    told = _told(path)
+    told = _told(path, _header(path))
     config = _config(path, told)
-    try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path}: not a readable safetensors file: {error}") from None
+    tensors = read_tensors(path)
     if told.pop("sha256", None) != _digest(told, tensors.items()):
         raise WeightsError(f"{path}: damaged: its content does not match its sha256; fetch or train it again")
     return config, tensors
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, on the CPU, its header checked first.
+
+    Raises: `WeightsError` where the file is missing or damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    _header(path)
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
+        raise WeightsError(f"{path}: not a readable safetensors file: {plain(str(error))}") from None
 
 
 def digest_of(path: Path) -> str:
@@ -187,43 +233,42 @@ def digest_of(path: Path) -> str:
 
     Raises: `WeightsError` where it is not a weights file of ours.
     """
-    return str(_told(path).get("sha256", ""))
+    told = _told(path, _header(path)).get("sha256")
+    return told if isinstance(told, str) and re.fullmatch("[0-9a-f]{64}", told) else ""
 
 
-def _told(path: Path) -> dict[str, Any]:
-    """What a weights file tells of itself: its configuration and the sum over all."""
-    from safetensors import SafetensorError, safe_open
-
+def _header(path: Path) -> Header:
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-        # Asked before the library reads it: a file can claim any size for its header.
-        if length > min(size, _MOST_HEADER):
-            raise WeightsError(f"{path}: not a weights file: it claims a header of {length:,} bytes")
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+        return tensor_header.read(path)
     except FileNotFoundError:
         raise WeightsError(f"{path}: no such file") from None
-    except (SafetensorError, OSError) as error:
+    except tensor_header.Unsound as error:
         raise WeightsError(f"{path}: not a readable safetensors file: {error}") from None
-    if "imgen" not in metadata:
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _told(path: Path, header: Header) -> dict[str, Any]:
+    """What a weights file tells of itself: its configuration and the sum over all."""
+    if "imgen" not in header.metadata:
         raise WeightsError(f"{path}: holds weights but no imgen configuration; it must be a model.safetensors of imgen")
     try:
-        return dict(json.loads(metadata["imgen"]))
-    except (ValueError, TypeError, RecursionError) as error:
+        return strict_json.parse_object(header.metadata["imgen"])
+    except ValueError as error:
         raise _unreadable(path, error) from None
 
 
 def _config(path: Path, told: Mapping[str, Any]) -> ModelConfig:
     try:
         return ModelConfig.from_json(told)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except KeyError as error:
+        raise _unreadable(path, ValueError(f"it has no {error}")) from None
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise _unreadable(path, error) from None
 
 
 def _unreadable(path: Path, error: Exception) -> WeightsError:
-    return WeightsError(f"{path}: its configuration cannot be read: {error!r}")
+    return WeightsError(f"{path}: its configuration cannot be read: {plain(str(error))}")
 
 
 def _digest(told: Mapping[str, Any], tensors: Iterable[tuple[str, Tensor]]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from imgen.plain import plain, steering
@@ -11,15 +12,16 @@ from imgen.plain import plain, steering
 DEEPEST = 32
 MOST_VALUES = 1_000_000
 LONGEST_NUMBER = 40  # digits
+_LONGEST_KEY = 300
 
 
-def parse(text: str | bytes, *, most_values: int = MOST_VALUES, deepest: int = DEEPEST) -> Any:
+def parse(content: str | bytes, *, most_values: int = MOST_VALUES, deepest: int = DEEPEST) -> Any:
     """Plain values.
 
     Raises: `ValueError`, with what is wrong in one plain line.
     """
     try:
-        told = text.decode() if isinstance(text, bytes) else text
+        told = content.decode() if isinstance(content, bytes) else content
     except UnicodeDecodeError:
         raise ValueError("not text in UTF-8") from None
     # Each opening and each comma makes one value: counted first, as values take far more memory than their text.
@@ -37,9 +39,9 @@ def parse(text: str | bytes, *, most_values: int = MOST_VALUES, deepest: int = D
     return found
 
 
-def parse_object(text: str | bytes, *, most_values: int = MOST_VALUES, deepest: int = DEEPEST) -> dict[str, Any]:
+def parse_object(content: str | bytes, *, most_values: int = MOST_VALUES, deepest: int = DEEPEST) -> dict[str, Any]:
     """The same of an object, `{...}`. Raises: `ValueError` where it is anything else."""
-    found = parse(text, most_values=most_values, deepest=deepest)
+    found = parse(content, most_values=most_values, deepest=deepest)
     if not isinstance(found, dict):
         raise ValueError("not a JSON object")
     return found
@@ -84,3 +86,46 @@ def _check(found: Any, deepest: int) -> None:
                 raise ValueError(f"nested deeper than {deepest}")
             inner = [*value, *value.values()] if isinstance(value, dict) else value
             ahead += [(each, depth + 1) for each in inner]
+
+
+def whole(value: Any, what: str, least: int, most: int) -> int:
+    """A whole number within bounds; true is none. Raises: `ValueError`."""
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError(f"{what} is {shown(value)}, not a whole number from {least:,} to {most:,}")
+    return value
+
+
+def text(value: Any, what: str, most: int) -> str:
+    """A text of so many characters at most. Raises: `ValueError`."""
+    if not isinstance(value, str):
+        raise ValueError(f"{what} is {shown(value)}, not a text")
+    if len(value) > most:
+        raise ValueError(f"{what} has {len(value):,} characters; {most:,} are allowed")
+    if character := steering(value):
+        raise ValueError(f"{what} has the control character U+{ord(character):04X}")
+    return value
+
+
+def listed(value: Any, what: str, most: int) -> list[Any]:
+    """A list of so many items at most. Raises: `ValueError`."""
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f"{what} is {shown(value)}, not a list")
+    if len(value) > most:
+        raise ValueError(f"{what} has {len(value):,} items; {most:,} are allowed")
+    return list(value)
+
+
+def keyed(value: Any, what: str, most: int) -> dict[str, Any]:
+    """An object of so many keys at most, none of them long. Raises: `ValueError`."""
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{what} is {shown(value)}, not an object")
+    if len(value) > most:
+        raise ValueError(f"{what} has {len(value):,} keys; {most:,} are allowed")
+    return {text(key, f"a key of {what}", _LONGEST_KEY): inner for key, inner in value.items()}
+
+
+def shown(value: Any) -> str:
+    """A value as an error may show it: short, and in one line."""
+    if isinstance(value, (Mapping, list, tuple)):
+        return f"{'an object' if isinstance(value, Mapping) else 'a list'} of {len(value):,}"
+    return plain(repr(value), 60)

@@ -17,7 +17,7 @@ CORE = sorted((ROOT / "imgen").rglob("*.py"))
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 
 LAYERS = (
-    {"imgen", "errors", "files", "extras", "paper", "plain", "strict_json", "tensor_header"},
+    {"imgen", "errors", "files", "extras", "paper", "plain", "strict_json", "tensor_header", "distributions"},
     {
         "losses",
         "nn",
@@ -31,13 +31,14 @@ LAYERS = (
         "dist",
         "yaml_lines",
         "names",
+        "bounds",
     },
     {"registry", "model", "data", "hookspecs"},
     {
         *("recipe", "overrides", "plugins", "privacy", "algorithm", "builtin", "train_settings"),
         *("sampling", "traversing", "encoding", "translating"),
     },
-    {"train", "metrics", "build", "card", "evaluating", "selecting", "sweeping", "hub"},
+    {"train", "metrics", "build", "card", "evaluating", "selecting", "sweeping", "hub", "scaffold", "environment"},
     {"commands", "testing"},
     {"cli"},
     {"__main__"},
@@ -197,6 +198,7 @@ def test_nothing_unpickles_and_no_text_becomes_code():
         (["encode", "--help"], ("torch",)),
         (["evaluate", "--help"], ("torch", "sklearn")),
         (["runs", "--help"], ("torch",)),
+        (["new", "plugin", "--help"], ("torch",)),
         (["metrics"], ("torch", "sklearn")),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -6,10 +6,21 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from imgen.strict_json import listed, text, whole
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
+
+# What a weights file may say of data: far more than any has, and little enough to be read without care.
+_LONGEST_SIDE = 4096  # pixels
+_MOST_CHANNELS = 64
+_MOST = 1_000  # attributes, factors, domains, pictures of a group
+_MOST_VALUES = 20_000
+_MOST_NUMBERS = 2**22
+_LONGEST_NAME = 300
+_LONGEST_TEXT = 20_000
 
 
 @dataclass(frozen=True)
@@ -70,23 +81,46 @@ class DataSpec:
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> DataSpec:
-        """Raises `TypeError`, `KeyError` or `ValueError` where `told` is not what `to_json` gave."""
-        channels, height, width = (int(size) for size in told["image"])
+        """Raises `TypeError`, `KeyError` or `ValueError` where `told` is not what `to_json` gives, or beyond bounds."""
+        channels, height, width = listed(told["image"], "image", 3)
         return cls(
-            image=(channels, height, width),
-            group=int(told.get("group", 1)),
-            attributes=tuple(
-                Attribute(str(each["name"]), tuple(str(value) for value in each["values"]))
-                for each in told.get("attributes", ())
+            image=(
+                whole(channels, "image: channels", 1, _MOST_CHANNELS),
+                whole(height, "image: height", 1, _LONGEST_SIDE),
+                whole(width, "image: width", 1, _LONGEST_SIDE),
             ),
+            group=whole(told.get("group", 1), "group", 1, _MOST),
+            attributes=_attributes(told.get("attributes", ())),
             factors=tuple(
-                Factor(str(each["name"]), int(each["size"]), bool(each["ordered"])) for each in told.get("factors", ())
+                Factor(
+                    text(each["name"], "a factor", _LONGEST_NAME),
+                    whole(each["size"], "a factor's size", 0, _MOST_NUMBERS),
+                    bool(each["ordered"]),
+                )
+                for each in listed(told.get("factors", ()), "factors", _MOST)
             ),
-            domains=tuple(str(name) for name in told.get("domains", ())),
-            vector=int(told.get("vector", 0)),
-            people=str(told.get("people", "")),
-            about=str(told.get("about", "")),
+            domains=tuple(
+                text(name, "a domain", _LONGEST_NAME) for name in listed(told.get("domains", ()), "domains", _MOST)
+            ),
+            vector=whole(told.get("vector", 0), "vector", 0, _MOST_NUMBERS),
+            people=text(told.get("people", ""), "people", _LONGEST_NAME),
+            about=text(told.get("about", ""), "about", _LONGEST_TEXT),
         )
+
+
+def _attributes(told: Any) -> tuple[Attribute, ...]:
+    found = tuple(
+        Attribute(
+            text(each["name"], "an attribute", _LONGEST_NAME),
+            tuple(
+                text(value, "a value of an attribute", _LONGEST_NAME)
+                for value in listed(each["values"], "values of an attribute", _MOST_VALUES)
+            ),
+        )
+        for each in listed(told, "attributes", _MOST)
+    )
+    listed([value for each in found for value in each.values], "values of all attributes", _MOST_VALUES)
+    return found
 
 
 class Column(Protocol):

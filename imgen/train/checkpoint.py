@@ -12,14 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
+from imgen import strict_json
 from imgen.errors import WeightsError
-from imgen.model import ModelConfig, write_model
+from imgen.model import ModelConfig, read_tensors, write_model
+from imgen.plain import plain
 from imgen.train.play import Seat
 
 _STATE = "state.json"
+_FILES = {"algorithm.safetensors", "optim.safetensors", "ema.safetensors"}
+_MOST_STATE = 2**20  # bytes
+_LAST = 10**8 - 1  # the step that the name of a folder has room for
 WEIGHTS = "ema.safetensors"
 """The file of a step folder that is a weights file of its own: what would ship."""
 
@@ -33,8 +38,11 @@ class Checkpoint:
     state: Mapping[str, Any]
 
     def read(self, name: str) -> dict[str, Tensor]:
-        """The tensors of one of its files, on the CPU."""
-        return load_file(self.path / f"{name}.safetensors")
+        """The tensors of one of its files, on the CPU.
+
+        Raises: `WeightsError` where its header does not fit the file.
+        """
+        return read_tensors(self.path / f"{name}.safetensors")
 
 
 def folder(run: Path, step: int) -> Path:
@@ -148,21 +156,33 @@ def slots(seats: Mapping[str, Seat]) -> dict[str, Tensor]:
 
 
 def restore_slots(seats: Mapping[str, Seat], state: Mapping[str, Tensor]) -> None:
-    """Put the optimizers' state back, each slot on its parameter's device and in its memory order."""
+    """Put the optimizers' state back, each slot on its parameter's device and in its memory order.
+
+    Raises: `ValueError` or `KeyError` where a slot is none of these parameters'.
+    """
     for key, value in state.items():
         name, parameter, slot = key.split("/")
         tensor = seats[name].parameters[parameter]
         if value.shape == tensor.shape:
             value = torch.empty_like(tensor, dtype=value.dtype, requires_grad=False).copy_(value)
+        elif value.numel() > max(1, tensor.numel()):
+            # Counts of steps are single numbers, and sums over an axis smaller than the parameter.
+            raise ValueError(f"the slot {plain(key, 80)} has the shape {tuple(value.shape)}, not {tuple(tensor.shape)}")
         seats[name].optimizer.state[tensor][slot] = value.to(tensor.device)
 
 
 def _state(path: Path) -> dict[str, Any] | None:
     """The state of a step folder if all its files are there in full size."""
     try:
-        state: dict[str, Any] = json.loads((path / _STATE).read_text(encoding="utf8"))
+        if (path / _STATE).stat().st_size > _MOST_STATE:
+            return None
+        state = strict_json.parse_object((path / _STATE).read_bytes())
+        # The state of others is data, too: a name in it must not lead out of the folder.
+        if not state["files"].keys() <= _FILES:
+            return None
         whole = all((path / name).stat().st_size == size for name, (size, _) in state["files"].items())
-        return state if whole and isinstance(state["step"], int) else None
+        strict_json.whole(state["step"], "step", 0, _LAST)
+        return state if whole else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

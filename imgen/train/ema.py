@@ -41,8 +41,10 @@ class Averaged:
         return self._state if self.half_life else self._live
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take averaged weights back, in place."""
+        """Take averaged weights back, in place. Raises: `KeyError` or `ValueError` where they are another model's."""
         for name, tensor in self._state.items():
+            if state[name].shape != tensor.shape:
+                raise ValueError(f"{name} has the shape {tuple(state[name].shape)}, not {tuple(tensor.shape)}")
             tensor.copy_(state[name])
 
     @contextmanager
