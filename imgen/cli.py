@@ -26,6 +26,9 @@ _COMMANDS = {
     "data": "imgen.commands.data:data",
     "info": "imgen.commands.show:info",
     "plugins": "imgen.commands.show:plugins",
+    "install": "imgen.commands.install:install",
+    "uninstall": "imgen.commands.install:uninstall",
+    "doctor": "imgen.commands.doctor:doctor",
     "recipes": "imgen.commands.show:recipes",
     "algorithms": "imgen.commands.show:algorithms",
     "models": "imgen.commands.show:models",
@@ -33,6 +36,11 @@ _COMMANDS = {
     "losses": "imgen.commands.show:losses",
     "metrics": "imgen.commands.show:metrics",
 }
+
+_ALONE = {"install", "uninstall", "doctor", "new", "--version"}
+"""What imports no plugin but those that ship with imgen, so that it works whatever the others do."""
+_LISTING = {"--no-load", "--requirements"}
+"""Options that make `imgen plugins` one of these."""
 
 
 class Commands(click.Group):
@@ -78,10 +86,11 @@ def main(argv: list[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in argv or bool(os.environ.get("IMGEN_DEBUG"))
     argv = [word for word in argv if word != "--debug"]
-    found = plugins.installed()
+    found = plugins.listed() if _alone(argv) else plugins.installed()
     found.report = lambda line: click.echo(f"imgen: warning: {line}", err=True)
-    for problem in found.problems:
-        found.report(problem)
+    if not argv or argv[0] not in _ALONE:
+        for problem in found.problems:
+            found.report(problem)
     cli.commands.clear()
     found.add_commands(cli)
     try:
@@ -104,6 +113,12 @@ def main(argv: list[str] | None = None) -> int:
         if debug:
             raise
         return _tell(error)
+
+
+def _alone(argv: list[str]) -> bool:
+    """Whether a command line is one that imports no plugin of others."""
+    first = argv[0] if argv else ""
+    return first in _ALONE or (first == "plugins" and not _LISTING.isdisjoint(argv))
 
 
 def _tell(error: Exception) -> int:

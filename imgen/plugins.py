@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from imgen import builtin, hookspecs
+from imgen import builtin, distributions, hookspecs
+from imgen.distributions import OURS, Package, Point
 from imgen.errors import PluginError, near_miss
 from imgen.registry import Entry, Factory, Registry
 
@@ -26,7 +28,11 @@ KINDS = ("algorithms", "models", "datasets", "losses", "metrics", "recipes")
 
 @dataclass
 class PluginInfo:
-    """What is known of one plugin. state: `loaded`, `silenced` or `broken`, the last with its problem in one line."""
+    """What is known of one plugin.
+
+    state: `loaded`, `silenced` by IMGEN_PLUGINS, `not loaded` by a command that loads none, `needs newer imgen` or
+    `needs older imgen`, or `broken`; the last three with the problem in one line.
+    """
 
     name: str
     package: str
@@ -99,10 +105,10 @@ class Plugins:
         except (Exception, SystemExit) as error:
             self._blame(plugin, f"fails in {hook}: {type(error).__name__}: {error}")
 
-    def _blame(self, plugin: str, what: str) -> None:
+    def _blame(self, plugin: str, what: str, state: str = "broken") -> None:
         for info in self.infos:
             if info.name == plugin:
-                info.state, info.problem = "broken", what
+                info.state, info.problem = state, what
         self._note(f"plugin '{plugin}' {what}")
 
     def _note(self, line: str) -> None:
@@ -114,13 +120,22 @@ class Plugins:
 @cache
 def installed() -> Plugins:
     """The plugins of this environment, loaded once."""
-    return load(entry_points(group="imgen"), os.environ.get(VARIABLE))
+    return load(_found(), os.environ.get(VARIABLE))
 
 
-def load(found: Iterable[EntryPoint], choice: str | None = None) -> Plugins:
+def listed() -> Plugins:
+    """The plugins of this environment, of which only those that ship with imgen are loaded.
+
+    For what has to work whatever the others do when they are imported.
+    """
+    return load(_found(), os.environ.get(VARIABLE), strangers=False)
+
+
+def load(found: Iterable[EntryPoint], choice: str | None = None, *, strangers: bool = True) -> Plugins:
     """Load plugins from entry points, each on its own: a broken one is reported and left out.
 
     choice: None loads all; "a,b" only those; "" none; "-a" all but that one.
+    strangers: whether to import what did not come with imgen.
     """
     manager = pluggy.PluginManager("imgen")
     manager.add_hookspecs(hookspecs)
@@ -128,27 +143,45 @@ def load(found: Iterable[EntryPoint], choice: str | None = None) -> Plugins:
     manager.register(builtin, "imgen")
     plugins.infos.append(PluginInfo("imgen", "imgen", _version(), "built in", _hooks(manager, builtin)))
     # A checkout beside an installed copy shows the same entry point twice.
-    unique = {(point.name, point.value): point for point in found}
-    points = sorted(unique.values(), key=lambda point: (not _shipped(point), point.name))
-    _check_choice(plugins, choice, [point.name for point in points])
+    unique = {(entry.name, entry.value): entry for entry in found}
+    points = [Point(entry, distributions.package_of(entry.dist)) for entry in unique.values()]
+    points.sort(key=lambda point: (not point.shipped, point.entry.name))
+    _check_choice(plugins, choice, [point.entry.name for point in points])
     for point in points:
-        _load_one(plugins, point, choice)
+        _load_one(plugins, point, choice, strangers)
     return plugins
 
 
-def _load_one(plugins: Plugins, point: EntryPoint, choice: str | None) -> None:
-    dist = point.dist
-    info = PluginInfo(point.name, dist.name if dist else "?", dist.version if dist else "?", point.value)
-    if point.name in {other.name for other in plugins.infos}:
-        plugins._note(f"plugin '{point.name}' of {info.package} was not loaded: another plugin has that name")
+def misfit(package: Package) -> tuple[str, str]:
+    """The state of a plugin whose package requires another imgen than this one, and why in words; or nothing twice."""
+    for wanted in package.needs(OURS):
+        if not distributions.fits(_version(), wanted):
+            state = "needs newer imgen" if _asks_for_newer(wanted) else "needs older imgen"
+            way = f"pip install -U 'imgen{wanted}'" if "newer" in state else f"imgen install -U {package.name}"
+            return state, f"needs imgen{wanted}, and this is imgen {_version()}: {way}"
+    return "", ""
+
+
+def _load_one(plugins: Plugins, point: Point, choice: str | None, strangers: bool) -> None:
+    name, package = point.entry.name, point.package
+    info = PluginInfo(name, package.name, package.version, point.entry.value)
+    if name in {other.name for other in plugins.infos}:
+        plugins._note(f"plugin '{name}' of {info.package} was not loaded: another plugin has that name")
         return
     plugins.infos.append(info)
-    if not _chosen(point.name, choice):
+    if not _chosen(name, choice):
         info.state = "silenced"
         return
+    state, why = ("", "") if point.shipped else misfit(package)
+    if state:
+        plugins._blame(name, f"({package.name} {package.version}) was not loaded: it {why}", state)
+        return
+    if not (strangers or point.shipped):
+        info.state = "not loaded"
+        return
     try:
-        module = point.load()
-        plugins.manager.register(module, point.name)
+        module = point.entry.load()
+        plugins.manager.register(module, name)
         info.hooks = _hooks(plugins.manager, module)
         unknown = [hook for hook in info.hooks if not getattr(plugins.manager.hook, hook).has_spec()]
         if unknown or not info.hooks:
@@ -161,7 +194,17 @@ def _load_one(plugins: Plugins, point: EntryPoint, choice: str | None) -> None:
             )
     except (Exception, SystemExit) as error:
         told = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
-        plugins._blame(point.name, f"({info.package} {info.version}) was not loaded: {told}")
+        plugins._blame(name, f"({info.package} {info.version}) was not loaded: {told}")
+
+
+def _found() -> Iterable[EntryPoint]:
+    return [point.entry for point in distributions.points()]
+
+
+def _asks_for_newer(specifier: str) -> bool:
+    """Whether this imgen is below what a specifier allows, rather than above it."""
+    bounds = re.findall(r"(?:>=|~=|===?|>)\s*v?([0-9][^,\s*]*)", specifier)
+    return any(not distributions.fits(_version(), f">={bound.rstrip('.')}") for bound in bounds)
 
 
 def _hooks(manager: pluggy.PluginManager, module: Any) -> tuple[str, ...]:
@@ -182,10 +225,6 @@ def _check_choice(plugins: Plugins, choice: str | None, names: list[str]) -> Non
         name = part.strip().removeprefix("-")
         if name and name not in names:
             plugins._note(f"{VARIABLE} names the plugin '{name}', which is not installed{near_miss(name, names)}")
-
-
-def _shipped(point: EntryPoint) -> bool:
-    return bool(point.dist and point.dist.name == "imgen")
 
 
 def _version() -> str:

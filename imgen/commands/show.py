@@ -41,15 +41,24 @@ metrics = _listing("metrics", "the metrics that a recipe can name")
 
 
 @click.command()
+@click.option(
+    "--no-load", is_flag=True, help="Import no plugin but those that come with imgen, so that hooks are unknown."
+)
+@click.option("--requirements", is_flag=True, help="Print what installs the plugins of others again, a line for each.")
 @as_json
 @click.pass_obj
-def plugins(found: Plugins, as_json: bool) -> None:
+def plugins(found: Plugins, no_load: bool, requirements: bool, as_json: bool) -> None:
     """List plugins: version, source, hooks and state.
 
     The environment variable IMGEN_PLUGINS chooses: "a,b" loads only those, "-a" all but that one, "" none.
+    `imgen plugins --requirements > plugins.txt` and `imgen install -r plugins.txt` carry them to another environment.
     """
-    for kind in KINDS:
-        found.registry(kind)  # runs the hooks, so that those that fail are seen
+    if requirements:
+        _requirements(as_json)
+        return
+    if not no_load:
+        for kind in KINDS:
+            found.registry(kind)  # runs the hooks, so that those that fail are seen
     if as_json:
         give([dataclasses.asdict(info) for info in found.infos])
         return
@@ -58,6 +67,22 @@ def plugins(found: Plugins, as_json: bool) -> None:
         for info in found.infos
     ]
     table(["name", "package", "source", "state", "hooks", "problem"], rows)
+
+
+def _requirements(as_json: bool) -> None:
+    """Print the packages of other people's plugins as lines for pip."""
+    from imgen.distributions import points
+
+    others = sorted((point for point in points() if not point.shipped), key=lambda point: point.package.name)
+    if as_json:
+        names = ({"name": point.entry.name, "package": point.package.name} for point in others)
+        lines = ({"version": point.package.version, "requirement": point.package.requirement} for point in others)
+        give([{**name, **line} for name, line in zip(names, lines, strict=True)])
+        return
+    for package in dict.fromkeys(point.package for point in others):
+        click.echo(package.requirement)
+        if package.origin.get("url", "").startswith("file:"):
+            say(f"{package.name} is installed from a folder or file of this machine")
 
 
 @click.command()
