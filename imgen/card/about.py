@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections import Counter
 
 from imgen.card.facts import Facts
-from imgen.card.text import bullets, code, link, listed, picture, prose, section, table, told
+from imgen.card.text import code, listed, picture, prose, section, table
 from imgen.card.use import abilities_in_words, ways
 from imgen.data.spec import DataSpec
 
@@ -18,8 +19,8 @@ _HUMAN = re.compile(
     re.IGNORECASE,
 )
 _KNOWN_TERMS = {
-    "celeba": "CelebA's pictures may be used for research that is not commercial only; so may what is taught with them.",
-    "utkface": "UTKFace's pictures may be used for research that is not commercial only; so may what is taught with them.",
+    "celeba": "CelebA's pictures may be used for research that is not commercial only, and so may the weights.",
+    "utkface": "UTKFace's pictures may be used for research that is not commercial only, and so may the weights.",
 }
 _PARTS = {"all": "everybody in it", "train": "half of the people in it"}
 _NORMS = ("running_mean", "running_var", "num_batches_tracked")
@@ -28,9 +29,7 @@ _NORMS = ("running_mean", "running_var", "num_batches_tracked")
 def summary(facts: Facts, paper_line: str) -> str:
     """What it is, in a paragraph."""
     plugin, package, _ = facts.plugin
-    trained = (
-        f"Trained with [imgen](https://pypi.org/project/imgen/)'s algorithm {code(facts.name)}" if facts.name else ""
-    )
+    trained = f"Trained with imgen's algorithm {code(facts.name)}" if facts.name else ""
     owner = f" (plugin {code(plugin)}" + (f", package {code(package)})" if package else ")") if plugin else ""
     made = f"{trained}{owner}." if trained else f"A model {code(facts.config.name)} of imgen{owner}."
     first = (facts.algorithm.__doc__ or "").strip().partition("\n\n")[0] if facts.algorithm else ""
@@ -67,10 +66,10 @@ def networks(facts: Facts) -> str:
     settings = facts.placeless("models", {"name": config.name, **config.settings})
     rows = [[code(name), code(_json(value))] for name, value in settings.items() if name != "name"]
     first = (type(facts.model).__doc__ or "").strip().partition("\n\n")[0] if facts.model is not None else ""
-    told_ = f"The registered model {code(config.name)}" + (f": {prose(first)}" if first else ".")
+    said = f"The registered model {code(config.name)}" + (f": {prose(first)}" if first else ".")
     return section(
         "Architecture",
-        told_,
+        said,
         table(["setting", "value"], rows),
         _parameters(facts),
         table(["part", "parameters", "other numbers", "tensors"], _parts(facts)),
@@ -78,25 +77,16 @@ def networks(facts: Facts) -> str:
 
 
 def _json(value: object) -> str:
-    import json
-
     return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _is_parameter(facts: Facts, name: str) -> bool:
-    """Buffers are told from parameters by the model where its plugin is here, and else by their usual names."""
-    if facts.model is not None:
-        return name in dict(facts.model.named_parameters())
-    return not name.endswith(_NORMS)
 
 
 def _parameters(facts: Facts) -> str:
     if not facts.tensors:
         return ""
     trained = _trained(facts)
-    counts = {name: math.prod(told_.shape) for name, told_ in facts.tensors.items()}
+    counts = {name: math.prod(said.shape) for name, said in facts.tensors.items()}
     total = sum(count for name, count in counts.items() if name in trained)
-    kinds = Counter(told_.dtype for name, told_ in facts.tensors.items() if name in trained)
+    kinds = Counter(said.dtype for name, said in facts.tensors.items() if name in trained)
     kind = listed([code(kind) for kind, _ in kinds.most_common()]) or "no kind"
     rest = sum(counts.values()) - total
     beside = f" and {rest:,} other numbers, such as running statistics" if rest else ""
@@ -193,8 +183,8 @@ def _faces(facts: Facts) -> str:
     if shows(facts) == "people":
         return (
             "The pictures show people. Whether they agreed that models learn from them is not recorded; those in "
-            "collections of photographs from the web were as a rule not asked. What the model makes can resemble some of "
-            "them, and whoever finds themselves in the data has a claim to be heard by the publisher of these weights."
+            "collections of photographs from the web were as a rule not asked. What the model makes can resemble some "
+            "of them, and whoever is among them has a claim to be heard by the publisher of these weights."
         )
     return (
         "Whether the pictures show people is not recorded. As long as it is not known, treat the model as if they did: "
@@ -203,13 +193,5 @@ def _faces(facts: Facts) -> str:
 
 
 def _ways(facts: Facts) -> str:
-    told_ = ways(facts)
-    return f"What it was taught to make:\n\n{told_}" if told_ else ""
-
-
-def author_line(title: str, authors: list[str], where: str, url: str) -> str:
-    """A paper in a sentence."""
-    return f"It follows {link(title, url)} by {listed([told(prose(each)) for each in authors], 20)} ({prose(where)})."
-
-
-__all__ = ["author_line", "bullets", "data", "more_sheets", "networks", "sheets", "shows", "summary"]
+    said = ways(facts)
+    return f"What it was taught to make:\n\n{said}" if said else ""

@@ -65,8 +65,8 @@ def _limits(facts: Facts) -> list[str]:
     if spec.attributes and shows(facts) != "nobody":
         lines.append(
             "Its attributes are what annotators or programs wrote down. Such labels are coarse, often wrong, and more "
-            "often for some groups of people than for others; no such label tells who somebody is. What goes together in "
-            "the pictures goes together in the model, such as make-up with one gender or glasses with age."
+            "often for some groups of people than for others; no such label tells who somebody is. What goes together "
+            "in the pictures goes together in the model, such as make-up with one gender or glasses with age."
         )
     elif shows(facts) == "people":
         lines.append(

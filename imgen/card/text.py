@@ -59,8 +59,8 @@ def fenced(text: str, language: str = "") -> str:
 
 def plain_line(line: str) -> str:
     """A line of code without controls, with its blanks, and without what could pass for the card's own markers."""
-    indent = line[: len(line) - len(line.lstrip(" "))]
-    return indent + plain(line, 4000).replace("<!--", "<! --")
+    words = (plain(piece, 4000) if piece.strip(" ") else piece for piece in re.split("( +)", line[:20_000]))
+    return "".join(words).rstrip().replace("<!--", "<! --")
 
 
 def link(text: str, address: str) -> str:

@@ -144,25 +144,9 @@ def _python(facts: Facts, able: Abilities, repo: Reference | None) -> list[str]:
     }
     reading = [line for kind, line in readers.items() if kind in able.kinds]
     lines += [given, *reading] if reading else []
-    path = f'Path("{facts.weights.name}")'
-    imports = ["from pathlib import Path", "", *(["import torch", ""] if lines else [])]
-    if repo:
-        revision = f', revision="{repo.revision}"' if repo.revision else ""
-        path = f'Path(hf_hub_download("{repo.repo}", "model.safetensors"{revision}))'
-        imports = [
-            *imports[:2],
-            *(["import torch"] if lines else []),
-            "from huggingface_hub import hf_hub_download",
-            "",
-        ]
-    return [
-        *imports,
-        "from imgen.build import load_model",
-        "from imgen.plugins import installed",
-        "",
-        f"model, config = load_model({path}, installed())",
-        *lines,
-    ]
+    name = str(repo) if repo else facts.weights.name
+    imports = ["import imgen", *(["import torch"] if lines else []), ""]
+    return [*imports, f'model, config = imgen.load("{name}")', *lines]
 
 
 def abilities_in_words(facts: Facts) -> str:

@@ -37,6 +37,7 @@ from imgen_discogan.networks import (
     unit,
 )
 from imgen_discogan.old_flags import OLD_FLAGS
+from imgen_discogan.paper import DISCOGAN
 from imgen_discogan.toy.plot import plots
 
 Beta = Annotated[float, Ge(0), Le(0.9999)]
@@ -91,6 +92,7 @@ class DiscoGan(Algorithm):
     """
 
     ships = "discogan"
+    paper = DISCOGAN
     spellings = OLD_FLAGS
     expects: ClassVar[Mapping[str, str]] = {"a": "B ...", "b": "B ..."}
     model: CrossDomain

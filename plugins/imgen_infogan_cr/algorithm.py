@@ -23,6 +23,7 @@ from imgen.schedules import Stairs
 from imgen_infogan_cr.losses import accuracy
 from imgen_infogan_cr.networks import Arch, CrDiscriminator, InfoGan, Prior
 from imgen_infogan_cr.old_flags import OLD_FLAGS
+from imgen_infogan_cr.paper import INFOGAN_CR
 from imgen_infogan_cr.spectral import SpectralLinear, iterate
 
 Played = tuple[Losses, Mapping[str, Tensor]]
@@ -66,6 +67,7 @@ class InfoGanCr(Algorithm):
     """
 
     ships = "infogan"
+    paper = INFOGAN_CR
     expects: ClassVar[Mapping[str, str]] = {"images": "B C H W"}
     spellings = OLD_FLAGS
 

@@ -17,6 +17,7 @@ from imgen.binding import Count, Rate, Weight
 from imgen.data.spec import DataSpec
 from imgen.optim import adam
 from imgen_infogan_cr.old_flags import OLD_VAE_FLAGS
+from imgen_infogan_cr.paper import FACTOR_VAE
 from imgen_infogan_cr.vae_networks import TcDiscriminator, Vae
 
 Played = tuple[Losses, Mapping[str, Tensor]]
@@ -57,6 +58,7 @@ class FactorVae(Algorithm):
     """
 
     ships = "factor-vae"
+    paper = FACTOR_VAE
     expects: ClassVar[Mapping[str, str]] = {"images": "B C H W"}
     spellings = OLD_VAE_FLAGS
 

@@ -33,6 +33,7 @@ from imgen_sdgan.networks import (
     draw_tuples,
     pictures,
 )
+from imgen_sdgan.paper import SDBEGAN, SDDCGAN
 
 Objective = Literal["dcgan", "lsgan", "wgan", "wgan-gp"]
 Beta = Annotated[float, Ge(0), Le(0.9999)]
@@ -94,6 +95,7 @@ class SDDcgan(Algorithm):
     """
 
     ships = "sddcgan"
+    paper = SDDCGAN
     expects: ClassVar[Mapping[str, str]] = {"images": "B K C H W"}
     model: DcganGenerator
 
@@ -216,6 +218,7 @@ class SDBegan(Algorithm):
     """
 
     ships = "sdbegan"
+    paper = SDBEGAN
     expects: ClassVar[Mapping[str, str]] = {"images": "B K C H W"}
     model: BeganGenerator
     k: Tensor

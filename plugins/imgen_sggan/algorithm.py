@@ -25,6 +25,7 @@ from imgen_sggan.editor import Editor
 from imgen_sggan.edits import Edits, aim, keep, made_again, tie
 from imgen_sggan.networks import Arch, Init, Norm
 from imgen_sggan.old_flags import OLD_FLAGS
+from imgen_sggan.paper import SGGAN
 from imgen_sggan.unlabelled import agreement, disturbed, filled, masked_class_loss, of_values, pseudo_labels
 
 Beta = Annotated[float, Ge(0), Le(0.9999)]
@@ -88,6 +89,7 @@ class SgGan(Algorithm):
     """
 
     ships = "sggan"
+    paper = SGGAN
     spellings = OLD_FLAGS
     expects: ClassVar[Mapping[str, str]] = {"images": "B C H W", "attributes": "B A"}
     model: Editor

@@ -21,6 +21,7 @@ from imgen.losses.penalty import gradient_penalty, r1
 from imgen.nn.augment import mirrored
 from imgen.optim import adam
 from imgen.schedules import constant, linear
+from imgen_sggan.paper import STARGAN
 from imgen_sggan.stargan.networks import StarGan
 from imgen_sggan.unlabelled import masked_class_loss
 
@@ -66,6 +67,7 @@ class StarGanGame(Algorithm):
     """
 
     ships = "stargan"
+    paper = STARGAN
     expects: ClassVar[Mapping[str, str]] = {"images": "B C H W", "attributes": "B A"}
     spellings: ClassVar[Mapping[str, str | Mapping[str, Mapping[str, str]]]] = {
         "g_conv_dim": "algorithm.width",
