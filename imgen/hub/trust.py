@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from imgen import images, strict_json, tensor_header, yaml_lines
@@ -16,8 +16,8 @@ from imgen.plain import plain, steering
 
 MOST_ENTRIES = 100_000
 MOST_OURS = 2_000
-MOST_PER_LINE = 2**20  # bytes of one line of a file of lines
-MOST_VALUES = 200_000  # in one JSON file or line
+MOST_PER_LINE = 4 * 2**20  # bytes
+MOST_VALUES = 2_000_000  # of JSON in one file
 WIDEST = 20_000  # pixels of one side of a sheet
 _LONGEST_PATH = 1_000
 _REGISTERED = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
@@ -129,7 +129,7 @@ def _check_content(path: str) -> Callable[[Path], None]:
     if name.endswith(".json"):
         return _object
     if name.endswith(".jsonl"):
-        return _lines
+        return _records if path == contents.METRICS else _events
     if path == contents.RECIPE:
         return _recipe
     return _sheet if path.startswith(f"{contents.SHEETS}/") else _card
@@ -144,19 +144,36 @@ def _tensors(file: Path) -> None:
 
 
 def _object(file: Path) -> None:
-    strict_json.parse_object(file.read_bytes(), most_values=MOST_VALUES)
+    strict_json.parse_object(file.read_bytes())
 
 
-def _lines(file: Path) -> None:
-    """Every line is JSON, but for those that were cut off: they are short and steer nothing, and readers pass over."""
+def _records(file: Path) -> None:
+    """Every line is a JSON object, and all of them together are of a size that can be kept in memory."""
+    left = MOST_VALUES
+    for number, line in _numbered(file):
+        left -= sum(line.count(mark) for mark in ",[{")
+        if left < 0:
+            raise ValueError(f"holds more than {MOST_VALUES:,} values")
+        try:
+            strict_json.parse_object(line)
+        except ValueError as error:
+            raise ValueError(f"line {number:,}: {error}") from None
+
+
+def _events(file: Path) -> None:
+    """Lines of text: what is no JSON in them was cut off when a process ended, and whoever reads passes over it."""
+    for _ in _numbered(file):
+        pass
+
+
+def _numbered(file: Path) -> Iterator[tuple[int, str]]:
     with file.open("rb") as lines:
         number = 0
         while line := lines.readline(MOST_PER_LINE + 1):
             number += 1
             if len(line) > MOST_PER_LINE:
                 raise ValueError(f"line {number:,} has more than {MOST_PER_LINE:,} bytes")
-            if character := steering(line.decode(errors="replace")):
-                raise ValueError(f"line {number:,} holds the control character U+{ord(character):04X}")
+            yield number, _decoded(line, f"line {number:,} ")
 
 
 def _recipe(file: Path) -> None:
@@ -187,10 +204,14 @@ def _card(file: Path) -> None:
 
 
 def _text(file: Path) -> str:
+    return _decoded(file.read_bytes(), "")
+
+
+def _decoded(content: bytes, where: str) -> str:
     try:
-        text = file.read_bytes().decode()
+        text = content.decode()
     except UnicodeDecodeError:
-        raise ValueError("not text in UTF-8") from None
+        raise ValueError(f"{where}is not text in UTF-8".strip()) from None
     if character := steering(text):
-        raise ValueError(f"holds the control character U+{ord(character):04X}, which could steer a terminal")
+        raise ValueError(f"{where}holds the control character U+{ord(character):04X}, which could steer a terminal")
     return text

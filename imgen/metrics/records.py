@@ -14,11 +14,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from imgen import files
+from imgen import files, strict_json
 from imgen.metrics import Measured, Metric
 
 NAME = "metrics.jsonl"
 SCHEMA = "imgen.metric/1"
+_MOST_SEEDS = 100_000
+_MOST_NUMBERS = 100_000  # keys of one mapping
+_LONGEST = 20_000  # characters
 _PACKAGES = ("imgen", "torch", "numpy", "scipy", "scikit-learn")
 
 
@@ -99,20 +102,47 @@ class Record:
     def from_json(cls, told: Mapping[str, Any]) -> Record:
         """Raises: `ValueError`, `KeyError` or `TypeError` where `told` is not what `to_json` gave."""
         if told["schema"] != SCHEMA:
-            raise ValueError(f"schema {told['schema']!r}, this imgen reads {SCHEMA}")
-        if not isinstance(told["metric"], str) or not isinstance(told.get("step"), (int, type(None))):
-            raise ValueError(f"metric {told['metric']!r} at step {told.get('step')!r}: a name and a whole number it is")
+            raise ValueError(f"schema {strict_json.shown(told['schema'])}, this imgen reads {SCHEMA}")
         known = {each.name for each in fields(cls)}
+        given = {key: value for key, value in told.items() if key in known}
+        for key, value in given.items():
+            _check_kind(key, value)
+        if not isinstance(given["metric"], str):
+            raise ValueError("it has no name of a metric")
         values = {
-            str(name): Value(
+            name: Value(
                 value=_number(value["value"]),
                 mean=_number(value["mean"]),
                 std=_number(value["std"]),
-                each=tuple(_number(one) for one in value["each"]),
+                each=tuple(_number(one) for one in strict_json.listed(value["each"], "each", _MOST_SEEDS)),
             )
-            for name, value in told["values"].items()
+            for name, value in strict_json.keyed(given["values"], "values", _MOST_NUMBERS).items()
         }
-        return cls(**{key: value for key, value in told.items() if key in known} | {"values": values})
+        return cls(**given | {"values": values})
+
+
+def _check_kind(key: str, value: Any) -> None:
+    """See to it that an entry of a record is of its kind, whoever wrote it. Raises: `ValueError`."""
+    if key in ("settings", "values", "counts", "details", "data", "versions"):
+        strict_json.keyed(value, key, _MOST_NUMBERS)
+    elif key in ("notes", "seeds"):
+        strict_json.listed(value, key, _MOST_SEEDS)
+    elif key in ("metric", "protocol", "weights", "sha256", "device", "time"):
+        strict_json.text(value, key, _LONGEST)
+    elif key == "during":
+        if not isinstance(value, bool):
+            raise ValueError("during is neither true nor false")
+    elif key == "step":
+        if value is not None:
+            strict_json.whole(value, key, 0, 2**53)
+    elif key == "seconds":
+        _number(value)
+    if key == "notes" and not all(isinstance(note, str) for note in value):
+        raise ValueError("its notes are no texts")
+    for seed in value if key == "seeds" else ():
+        strict_json.whole(seed, key, -(2**63), 2**64)
+    for count in value.values() if key == "counts" else ():
+        _number(count)
 
 
 def append(run: Path, record: Record) -> None:
@@ -177,7 +207,7 @@ def _lines(path: Path) -> Iterator[tuple[str, Record]]:
         return
     for line in path.read_text(encoding="utf8", errors="replace").splitlines():
         try:
-            yield line, Record.from_json(json.loads(line))
+            yield line, Record.from_json(strict_json.parse_object(line))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
 
@@ -189,8 +219,8 @@ def _value(each: Sequence[float]) -> Value:
 
 
 def _number(told: Any) -> float | None:
-    if told is not None and not isinstance(told, (int, float)):
-        raise ValueError(f"{told!r} is no number")
+    if told is not None and (isinstance(told, bool) or not isinstance(told, (int, float))):
+        raise ValueError(f"{strict_json.shown(told)} is no number")
     return told
 
 

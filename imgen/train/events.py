@@ -107,13 +107,13 @@ class JsonLines:
         if not self.path.exists():
             return
         kept = []
-        for line in self.path.read_text(encoding="utf8").splitlines():
+        for line in self.path.read_text(encoding="utf8", errors="replace").splitlines():
             try:
                 told = json.loads(line)
                 again = begun.owed and told["event"] in ("evaluated", "unmeasured")
                 if told["step"] < begun.step + (not again):
                     kept.append(line)
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue  # a line that a kill cut off
         files.write(self.path, "".join(f"{line}\n" for line in kept))
 
