@@ -12,6 +12,7 @@ import click
 
 from imgen.commands.options import as_json, give, say
 from imgen.errors import ImgenError, near_miss
+from imgen.loading import on_the_hub
 from imgen.plugins import KINDS, Plugins
 from imgen.registry import Entry, singular
 
@@ -90,8 +91,8 @@ def _requirements(as_json: bool) -> None:
 @as_json
 @click.pass_obj
 def info(found: Plugins, name: str, as_json: bool) -> None:
-    """Tell all about NAME: anything registered, a plugin, a run folder, or a weights file."""
-    if Path(name).exists():
+    """Tell all about NAME: anything registered, a plugin, a run, a weights file, or user/name on the Hub."""
+    if Path(name).exists() or on_the_hub(name):
         told = _about_weights(name)
     else:
         spelt = name.replace("_", "-").lower()
@@ -156,11 +157,14 @@ def settings_as_rows(factory: Any) -> list[dict[str, Any]]:
 def _about_weights(name: str) -> list[dict[str, Any]]:
     from imgen.commands.options import find_weights
     from imgen.model import read_config
+    from imgen.plain import plain_all
 
     path = find_weights(name, lambda config, path: True, "")
-    told = read_config(path).to_json()
-    about = {"file": str(path), "model": told["name"], "plugin": told["plugin"], **told["origin"]}
-    return [{**about, "data": told["data"], "settings": told["settings"]}]
+    told = plain_all(read_config(path).to_json(), 2000)
+    about = {"file": str(path), "model": told["name"], "plugin": told["plugin"]}
+    # Free facts are whatever their author wrote: they stand beside what imgen says, and not in its place.
+    free = {key: value for key, value in told["origin"].items() if key not in about}
+    return [{**about, **free, "data": told["data"], "settings": told["settings"]}]
 
 
 def setting_table(rows: list[dict[str, Any]]) -> None:
