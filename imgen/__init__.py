@@ -19,6 +19,7 @@ _HOME = {
     "Player": "imgen.algorithm",
     "adam": "imgen.optim",
     "hookimpl": "imgen.hookspecs",
+    "load": "imgen.loading",
     "rmsprop": "imgen.optim",
     "turn": "imgen.algorithm",
 }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imgen.errors import ImgenError
+from imgen.loading import weights_named
 
 if TYPE_CHECKING:
     from imgen.model import ModelConfig
@@ -52,41 +53,13 @@ def find_weights(model: str | None, can: Callable[[ModelConfig, Path], bool], wh
 
     Raises: `WeightsError` where there is none; `HubError` where there is none on the Hub.
     """
-    from imgen.errors import WeightsError
+    if model is not None:
+        return weights_named(model, say)
     from imgen.train import run
 
-    if model is None:
-        found = run.newest_that(can, what, passing=say)
-        say(f"using {found}")
-        return found
-    path = Path(model)
-    if path.is_dir():
-        if run.is_run(path):
-            return run.weights_of(path)
-        if (path / "model.safetensors").is_file():
-            return path / "model.safetensors"
-        raise WeightsError(f"{path}: not a run: it has neither a recipe.yaml nor a model.safetensors")
-    folder, at, which = model.rpartition("@")
-    if at and not path.exists() and run.is_run(Path(folder)):
-        return run.weights_at(Path(folder), which)
-    if path.exists():
-        return path
-    if on_the_hub(model):
-        from imgen.hub.pull import pull
-        from imgen.hub.reference import Reference
-
-        return pull(Reference.parse(model), parts=("model", "card"), say=say).weights
-    raise WeightsError(
-        f"{path}: no such file or run; give a run folder, a model.safetensors or user/name on the Hub, or nothing for "
-        "the newest"
-    )
-
-
-def on_the_hub(model: str) -> bool:
-    """Whether a MODEL argument names a model on the Hub: user/name, where there is no folder `user` here."""
-    from imgen.hub.reference import is_reference
-
-    return is_reference(model) and (model.startswith("hub:") or not Path(Path(model).parts[0]).exists())
+    found = run.newest_that(can, what, passing=say)
+    say(f"using {found}")
+    return found
 
 
 def called(weights: Path, config: ModelConfig) -> str:

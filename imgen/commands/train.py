@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgen.commands.options import as_json, device, give, on_the_hub, pick_device, say
+from imgen.commands.options import as_json, device, give, pick_device, say
 from imgen.errors import ImgenError
+from imgen.loading import on_the_hub
 
 if TYPE_CHECKING:
     from imgen.build import Built

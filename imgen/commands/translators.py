@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgen.commands.options import find_weights, on_the_hub
+from imgen.commands.options import find_weights
 from imgen.errors import DataError, WeightsError
+from imgen.loading import on_the_hub
 
 if TYPE_CHECKING:
     from imgen.data.spec import Attribute

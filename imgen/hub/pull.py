@@ -93,8 +93,6 @@ def copy(pulled: Pulled, parts: tuple[contents.Part, ...], out: Path) -> Path:
 def _wanted(reference: Reference, there: client.State, parts: tuple[contents.Part, ...]) -> list[str]:
     """The files to fetch, the weights last: where they are in the cache, all else is."""
     known = trust.check_listing([(file.path, file.size) for file in there.files], str(reference))
-    if contents.WEIGHTS not in known:
-        raise HubError(f"{reference}: no model of imgen: the repository has no {contents.WEIGHTS}")
     kinds = {path: contents.kind_of(path) for path in known}
     wanted = [path for path, kind in kinds.items() if kind and kind.part in parts]
     if "training" in parts and not any(path.endswith("/state.json") for path in wanted):

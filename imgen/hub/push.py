@@ -1,0 +1,137 @@
+"""A model published: what would change on the Hub, and the one commit that changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from imgen.card import yours_of
+from imgen.errors import HubError
+from imgen.hub import client, contents
+from imgen.hub.gather import Item, Wanted, gather
+from imgen.hub.reference import Reference
+from imgen.plugins import Plugins
+
+Fate = Literal["new", "changed", "same", "gone"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What becomes of one file of the repository."""
+
+    path: str
+    size: int
+    fate: Fate
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a push would do. there: the repository as it was looked at; None where there is none yet, or none is asked.
+
+    unasked: why the Hub was not asked, for a dry run.
+    """
+
+    reference: Reference
+    items: Sequence[Item]
+    there: client.State | None
+    changes: Sequence[Change]
+    unasked: str = ""
+
+    @property
+    def card(self) -> str:
+        """The text of the model card."""
+        (card,) = (item.content for item in self.items if item.path == contents.CARD)
+        assert isinstance(card, bytes)
+        return card.decode()
+
+    @property
+    def nothing(self) -> bool:
+        """Whether the repository holds all of it already."""
+        return all(change.fate == "same" for change in self.changes)
+
+
+def plan(weights: Path, reference: Reference, wanted: Wanted, plugins: Plugins, *, ask: bool = True) -> Plan:
+    """What publishing these weights would do.
+
+    ask: raise where the Hub cannot be asked what is there; without it all is told to be new.
+    Raises: what `gather` does, and `HubError` where the Hub cannot be asked.
+    """
+    # What can be wrong here is told before anybody is asked.
+    items = gather(weights, wanted, plugins)
+    try:
+        there = _there(reference)
+    except HubError as error:
+        if ask:
+            raise
+        return Plan(reference, items, None, _changes(items, None, wanted.full), unasked=str(error))
+    if there and wanted.yours is None and (yours := _theirs(there)):
+        # Somebody wrote on the Hub, and nobody here.
+        items = gather(weights, replace(wanted, yours=yours), plugins)
+    return Plan(reference, items, there, _changes(items, there, wanted.full))
+
+
+def publish(plan: Plan, *, private: bool, message: str) -> str:
+    """Carry a plan out; gives the address of the model's page.
+
+    Raises: `HubError`; the repository is then as it was.
+    """
+    repo, revision = plan.reference.repo, plan.reference.revision
+    there = plan.there
+    if there is None:
+        client.create(repo, private)
+        there = client.state(Reference(repo))
+        if there is None:
+            raise HubError(f"{repo}: the repository was made but cannot be seen; push again", again=True)
+        plan = replace(plan, changes=_changes(plan.items, there, full=False))
+    if revision and there.branch != revision:
+        client.branch(there, revision)
+    if not plan.nothing:
+        fates = {change.path: change.fate for change in plan.changes}
+        added = {item.path: item.content for item in plan.items if fates[item.path] in ("new", "changed")}
+        gone = [path for path, fate in fates.items() if fate == "gone"]
+        client.commit(there, message, added, gone, revision)
+    return f"{client.endpoint()}/{repo}" + (f"/tree/{revision}" if revision else "")
+
+
+def _there(reference: Reference) -> client.State | None:
+    """The repository's branch; where that is not there yet, its main branch, from which it will be made."""
+    main = client.state(Reference(reference.repo))
+    if main is None or reference.revision is None:
+        return main
+    try:
+        return client.state(reference)
+    except client.NoRevision:
+        return main
+
+
+def _changes(items: Sequence[Item], there: client.State | None, full: bool) -> list[Change]:
+    known = {file.path: file for file in there.files} if there else {}
+    changes = [Change(item.path, item.size, _fate(item, known.get(item.path))) for item in items]
+    mine = {item.path for item in items}
+    return changes + [
+        Change(path, file.size, "gone") for path, file in known.items() if path not in mine and _replaced(path, full)
+    ]
+
+
+def _fate(item: Item, there: client.File | None) -> Fate:
+    if there is None:
+        return "new"
+    return "same" if item.is_that(there.size, there.sum) else "changed"
+
+
+def _replaced(path: str, full: bool) -> bool:
+    """Whether a file of the repository that this push does not bring is one of ours, and out of date.
+
+    The state of training stays until a push with --full brings a newer one; files of others always stay.
+    """
+    kind = contents.kind_of(path)
+    return kind is not None and (full or kind.part != "training")
+
+
+def _theirs(there: client.State) -> str | None:
+    """What the author wrote into the card on the Hub."""
+    if not any(file.path == contents.CARD and file.size <= 4 * 2**20 for file in there.files):
+        return None
+    return yours_of(client.fetch(there, contents.CARD).read_text(encoding="utf8", errors="replace"))
