@@ -1,38 +1,43 @@
-"""Does an algorithm keep the promises of `imgen.algorithm`, and does a run of it ship and resume?"""
+"""Does an algorithm keep the promises of `imgen.algorithm`, and does a run of it ship and resume?
+
+PYTEST_DONT_REWRITE: the messages say all.
+"""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
-from unittest import mock
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from imgen import binding, images
-from imgen.algorithm import Algorithm, Batch, Turn, moves_of
-from imgen.build import config_of, load_model
+from imgen.algorithm import Algorithm
+from imgen.build import config_of
 from imgen.data.loader import Loader
-from imgen.data.spec import Dataset, DataSpec
-from imgen.model import Embedder, Generator, ModelConfig, Translator
+from imgen.data.spec import Dataset
+from imgen.errors import ImgenError
+from imgen.model import ModelConfig
 from imgen.plugins import Plugins, installed
 from imgen.recipe import Part, Recipe
 from imgen.registry import Factory
-from imgen.testing.models import check_model
+from imgen.testing import promises
+from imgen.testing.moving import check_whole
+from imgen.testing.running import check_rebuilt, check_resumed, check_seeds
 from imgen.testing.settings import check_settings
-from imgen.testing.told import blamed, copy, names
-from imgen.train import checkpoint
-from imgen.train.play import House, Seat, restart, take_seats
+from imgen.testing.steps import check_steps, steps_of_note
+from imgen.testing.told import blamed, copy
+from imgen.testing.turns import check_turns, turns_of
+from imgen.testing.waiting import check_waiting
+from imgen.train.play import take_seats
 from imgen.train.shapes import check_batch
-from imgen.train.signals import StopSignals
-from imgen.train.trainer import Trainer
 from imgen.train_settings import TrainSettings
 
-Make = Callable[[int], Algorithm]
-"""Builds the algorithm under test, its first weights following from a seed."""
+_ODD = 5  # items
 
 
 def check_algorithm(
@@ -57,40 +62,72 @@ def check_algorithm(
     check_settings(factory)
     plain, problems = binding.check(factory, settings or {}, plugins.build)
     assert not problems, f"{name}: " + "; ".join(problem.text for problem in problems)
+    promises.keep_all("algorithms", Game(name, factory, dataset, plain, plugins, steps, batch))
 
-    def make(seed: int) -> Algorithm:
+
+@dataclass
+class Game:
+    """An algorithm under test: how it is built, and the data that it is played on.
+
+    settings: all of them, as plain values. Units: batch in items.
+    """
+
+    name: str
+    factory: Factory
+    dataset: Dataset
+    settings: Mapping[str, Any]
+    plugins: Plugins
+    steps: int = 3
+    batch: int = 4
+    _folder: list[tempfile.TemporaryDirectory[str]] = field(default_factory=list)
+
+    def make(self, seed: int = 0) -> Algorithm:
+        """A new one, its first weights following from a seed."""
         torch.manual_seed(seed)
-        made: Algorithm = binding.build(factory, dataset.spec, settings=plain, resolve=plugins.build)
+        made: Algorithm = binding.build(
+            self.factory, self.dataset.spec, settings=self.settings, resolve=self.plugins.build
+        )
         return made
 
-    with torch.random.fork_rng(devices=[]), tempfile.TemporaryDirectory() as folder:
-        made = make(0)
-        config = _check_ships(made, name, plain, dataset.spec, plugins)
-        _check_players(made)
-        batches = _batches(dataset, batch, steps)
-        with blamed("the first batch does not fit `expects`"):
-            check_batch(batches[0], made.expects, name)
-        _check_turns(made, batches)
-        _check_without_values(make(0), batches)
-        _check_preview(made, batches[0], dataset.spec)
-        _check_resume(make, dataset, TrainSettings(batch=batch, steps=steps, workers=1), config, Path(folder))
-        _check_rebuilt(make(0), Path(folder) / "whole" / "model.safetensors", dataset.spec, plugins)
+    @cached_property
+    def batches(self) -> list[dict[str, Tensor]]:
+        """Batches as the trainer hands them to turns."""
+        loader = Loader(self.dataset, batch=self.batch, seed=0, device=torch.device("cpu"), resident="never", workers=1)
+        drawn = [loader.batch(step) for step in range(self.steps)]
+        loader.close()
+        pictures = [name for name, tensor in drawn[0].items() if tensor.dtype == torch.uint8]
+        return [{**each, **{name: images.to_float(each[name]) for name in pictures}} for each in drawn]
+
+    @cached_property
+    def config(self) -> ModelConfig:
+        """What the weights file of its model says of itself."""
+        recipe = Recipe("check", Part(self.name, self.settings), Part("check", {}), TrainSettings())
+        return config_of(self.make(), recipe, self.dataset.spec, self.plugins)
+
+    @cached_property
+    def run(self) -> Path:
+        """A run that was trained to its end, after one that was stopped has been found to be the same."""
+        self._folder.append(tempfile.TemporaryDirectory(prefix="imgen-contracts-"))
+        folder = Path(self._folder[-1].name)
+        train = TrainSettings(batch=self.batch, steps=self.steps, workers=1)
+        check_resumed(self.make, self.dataset, train, self.config, folder)
+        return folder / "whole"
 
 
-def _check_ships(
-    made: Algorithm, name: str, settings: Mapping[str, Any], data: DataSpec, plugins: Plugins
-) -> ModelConfig:
+def ships(game: Game) -> None:
+    """It is an Algorithm with a `model`, and `ships` names a registered model."""
+    made, name = game.make(), game.name
     assert isinstance(made, Algorithm), f"{name} builds a {type(made).__name__}; it must be an imgen.Algorithm"
     assert isinstance(getattr(made, "model", None), nn.Module), f"{name} has no network `model`, the one that ships"
-    ships = getattr(made, "ships", None)
-    assert isinstance(ships, str) and ships in plugins.registry("models"), (
-        f"{name}.ships is {ships!r}; it must be the name of a registered model, which rebuilds `model`"
+    told = getattr(made, "ships", None)
+    assert isinstance(told, str) and told in game.plugins.registry("models"), (
+        f"{name}.ships is {told!r}; it must be the name of a registered model, which rebuilds `model`"
     )
-    part = Part(name, settings)
-    return config_of(made, Recipe("check", part, Part("check", {}), TrainSettings()), data, plugins)
 
 
-def _check_players(made: Algorithm) -> None:
+def players(game: Game) -> None:
+    """Players own every parameter once, and all that they own is in the state."""
+    made = game.make()
     with blamed("players() must own every parameter once"):
         take_seats(made)
     known = {id(parameter) for parameter in made.parameters()}
@@ -102,130 +139,64 @@ def _check_players(made: Algorithm) -> None:
         )
 
 
-def _check_turns(made: Algorithm, batches: list[dict[str, Tensor]]) -> None:
-    seats, first = take_seats(made), copy(made)
-    played: set[str] = set()
-    for step, drawn in enumerate(batches):
-        for turn, batch in _turns(made, step, drawn, seats):
-            _check_turn(turn, batch, made, seats)
-            played.update(moves_of(turn).players)
-    still = set(seats) - played
-    assert not still, f"{names(still)} never moves in {len(batches)} steps; if its turns come later, give more steps"
-    for name, seat in seats.items():
-        moved = any(not torch.equal(first[key], parameter) for key, parameter in seat.parameters.items())
-        assert moved, f"player '{name}' has turns but its parameters stay as they were: its loss must hang on them"
+def expects(game: Game) -> None:
+    """Batches of the data set are what it expects."""
+    with blamed("the first batch does not fit `expects`"):
+        check_batch(game.batches[0], game.make().expects, game.name)
 
 
-def _turns(
-    made: Algorithm, step: int, batch: dict[str, Tensor], seats: dict[str, Seat]
-) -> Iterator[tuple[Turn, dict[str, Tensor]]]:
-    """The turns of a step, each with its batch, as the trainer comes to them."""
-    torch.manual_seed(step)
-    for name in made.restarts(step):
-        restart(name, seats)
-    for seat in seats.values():
-        seat.pace(step)
-    with torch.no_grad():
-        made.prepare(step)
-    batch = {**batch, **made.share(batch)}
-    for turn in made.turns(step):
-        with blamed("turns()"):
-            moves = moves_of(turn)
-        unknown = set(moves.players) - set(seats)
-        assert moves.players and not unknown, (
-            f"turn '{_called(turn)}' moves {moves.players}; @turn names one or more of the players {names(seats)}"
-        )
-        yield turn, batch
-    with torch.no_grad():
-        made.conclude(step)
+def turns(game: Game) -> None:
+    """Turns give losses and move their own players alone."""
+    check_turns(game.make(), game.batches)
 
 
-def _check_turn(turn: Turn, batch: Batch, made: Algorithm, seats: Mapping[str, Seat]) -> None:
-    movers = moves_of(turn).players
-    for name, seat in seats.items():
-        for parameter in seat.parameters.values():
-            parameter.requires_grad_(name in movers)
-    before, noise = copy(made), torch.get_rng_state()
-    losses, values = turn(batch)
-    _check_told(turn, losses, values)
-    written = {key: value.clone() for key, value in made.state_dict().items() if not torch.equal(value, before[key])}
-    touched = [key for key, each in made.named_parameters() if key in written or each.grad is not None]
-    assert not touched, (
-        f"turn '{_called(turn)}' itself moves {touched[0]}; it must only return losses: the trainer moves its players"
-    )
-    _check_buffers(turn, batch, made, losses, before, written, noise)
-    made.load_state_dict(before)
-    torch.set_rng_state(noise)
-    advice = "a loss must hang on the parameters of its player, and nothing that it reads be written in place"
-    with blamed(f"turn '{_called(turn)}': {advice}"):
-        House(torch.device("cpu")).play(turn, batch, made, seats)
-    mine = {key for name in movers for key in seats[name].parameters}
-    foreign = [key for key, each in made.named_parameters() if key not in mine and not torch.equal(each, before[key])]
-    assert not foreign, f"turn '{_called(turn)}' moves {foreign[0]}, which is not of its players {names(movers)}"
+def waiting(game: Game) -> None:
+    """Nothing in a step makes the host wait."""
+    numbers = {*range(len(game.batches)), *steps_of_note(game.make())}
+    check_waiting(game.make, {step: game.batches[step % len(game.batches)] for step in sorted(numbers)})
 
 
-def _check_told(turn: Turn, losses: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
-    who, movers = f"turn '{_called(turn)}'", moves_of(turn).players
-    assert set(losses) == set(movers), f"{who} gives losses for {names(losses)}; it must for {names(movers)}"
-    for key, value in {**values, **losses}.items():
-        assert isinstance(value, Tensor) and not value.dim(), f"{who}: '{key}' must be a tensor without dimensions"
-        assert value.isfinite(), f"{who}: '{key}' is {value.item()}; with first weights it must be a finite number"
+def odd(game: Game) -> None:
+    """Batches of an odd number of items are played, or refused in one line."""
+    drawn = game.batches[0]
+    batch = {name: torch.cat([tensor] * _ODD)[:_ODD] for name, tensor in drawn.items()}
+    try:
+        with blamed(f"a batch of {_ODD} items must be played as one of {game.batch} is, or be refused by a DataError"):
+            check_waiting(game.make, {0: batch})
+    except AssertionError as error:
+        if not isinstance(error.__cause__, ImgenError):
+            raise
 
 
-def _check_buffers(
-    turn: Turn,
-    batch: Batch,
-    made: Algorithm,
-    losses: Mapping[str, Tensor],
-    before: Mapping[str, Tensor],
-    written: Mapping[str, Tensor],
-    noise: Tensor,
-) -> None:
-    """Play the turn again with what it wrote: losses that change were reading it."""
-
-    def again(changed: Mapping[str, Tensor]) -> bool:
-        made.load_state_dict({**before, **changed})
-        torch.set_rng_state(noise)
-        return all(torch.equal(losses[name], loss) for name, loss in turn(batch)[0].items())
-
-    assert again({}), (
-        f"turn '{_called(turn)}' gives another loss when played again: it must be a function of its batch, the "
-        "algorithm's state_dict and torch's own random numbers"
-    )
-    # The power iteration of spectral norm copies what it writes, so it is safe.
-    suspects = {key: value for key, value in written.items() if ".parametrizations." not in key}
-    if suspects and not again(suspects):
-        read = [key for key, value in suspects.items() if not again({key: value})]
-        raise AssertionError(
-            f"turn '{_called(turn)}' writes the buffer {names(read or suspects)}, which its own loss reads; write the "
-            "evidence to a second buffer, and move this one in prepare()"
-        )
+def steps(game: Game) -> None:
+    """Turns, restarts and milestones follow from the step alone."""
+    check_steps(game.make())
 
 
-def _check_without_values(made: Algorithm, batches: list[dict[str, Tensor]]) -> None:
-    """Play the turns on a device that holds no values: what works there neither waits for one nor names another."""
-    made = made.to("meta")
-    for step, drawn in enumerate(batches):
-        batch = {name: tensor.to("meta") for name, tensor in drawn.items()}
-        batch |= made.share(batch)
-        for turn in made.turns(step):
-            advice = (
-                f"turn '{_called(turn)}' must not read a value on the host (.item(), if), have sizes that hang on "
-                "values, or make tensors anywhere but on its batch's device"
-            )
-            # autocast refuses a device that it does not know, and paper code may well switch it off.
-            with blamed(advice), mock.patch.object(torch, "autocast", lambda *_, **__: nullcontext()):
-                turn(batch)
+def moving(game: Game) -> None:
+    """Everything that it holds moves with it, also what it makes while it is played."""
+    made = game.make()
+    for turn, batch in turns_of(made, 0, game.batches[0], take_seats(made)):
+        turn(batch)
+    check_whole(made, game.name)
 
 
-def _check_preview(made: Algorithm, batch: Mapping[str, Tensor], data: DataSpec) -> None:
-    before = copy(made)
+def seeds(game: Game) -> None:
+    """The same seed gives the same losses, another one others."""
+    check_seeds(game.make, game.batches[:2])
+
+
+def preview(game: Game) -> None:
+    """Previews are sheets of pictures, and change nothing."""
+    made, data = game.make(), game.dataset.spec
+    before, drawn = copy(made), game.batches[0]
     made.model.eval()
     with torch.no_grad():
-        sheet = made.preview({**batch, **made.share(batch)})
-    made.model.train()
-    assert sheet.dim() == 5 and sheet.shape[2:] == data.image, (
-        f"preview() gives {tuple(sheet.shape)}; it must give (rows, columns, {', '.join(map(str, data.image))})"
+        batch = {**drawn, **made.share(drawn)}
+        sheet = made.preview(batch)
+    assert isinstance(sheet, Tensor) and sheet.dim() == 5 and sheet.shape[2:] == data.image, (
+        f"preview() gives {tuple(getattr(sheet, 'shape', ()))}; it must give "
+        f"(rows, columns, {', '.join(map(str, data.image))})"
     )
     assert sheet.is_floating_point() and sheet.isfinite().all(), "preview() must give finite floats"
     assert sheet.abs().max() < 10, "preview() gives values far from [-1, 1]; pictures go from -1, black, to 1, white"
@@ -233,67 +204,12 @@ def _check_preview(made: Algorithm, batch: Mapping[str, Tensor], data: DataSpec)
     assert not changed, f"preview() changes {changed[0]}; looking at a run must not change it"
 
 
-def _check_resume(make: Make, dataset: Dataset, settings: TrainSettings, config: ModelConfig, folder: Path) -> None:
-    """A run that is stopped half-way and taken up from its files ends in the same bits as one that is not."""
-    half = TrainSettings(steps=settings.steps // 2, batch=settings.batch, workers=1)
-    # Other first weights the second time: all that matters is to come from the files.
-    for seed, run, part in ((0, "whole", settings), (0, "halves", half), (1, "halves", settings)):
-        Trainer(make(seed), dataset, part, folder / run, config=config).fit(StopSignals())
-    whole, halves = checkpoint.latest(folder / "whole"), checkpoint.latest(folder / "halves")
-    assert whole and halves and whole.step == halves.step
-    for file in ("algorithm", "optim", "ema"):
-        one, other = whole.read(file), halves.read(file)
-        wrong = sorted(key for key in one.keys() | other.keys() if not _same(one.get(key), other.get(key)))
-        assert not wrong, (
-            f"a run that was stopped and resumed differs from one that was not, first in {wrong[0]} ({file}); all "
-            "that changes while training, and all that is drawn at first, must be a parameter or a buffer"
-        )
+def resumed(game: Game) -> None:
+    """A run that was stopped half-way ends as one that was not."""
+    assert game.run
 
 
-def _check_rebuilt(made: Algorithm, weights: Path, data: DataSpec, plugins: Plugins) -> None:
-    with blamed(f"'{made.ships}' must rebuild `model` from its weights file"):
-        rebuilt, _ = load_model(weights, plugins)
-    made.model.load_state_dict(rebuilt.state_dict())
-    if isinstance(rebuilt, (Embedder, Generator, Translator)):
-        check_model(rebuilt, data)
-    if not isinstance(rebuilt, (Generator, Translator)):
-        return
-    if isinstance(rebuilt, Translator):
-        _check_alike(cast("Translator", made.model.eval()), rebuilt, made.ships, data)
-        return
-    original = cast("Generator", made.model.eval())
-    with torch.no_grad():
-        z = torch.cat([rebuilt.draw(code, 4) for code in rebuilt.codes], dim=1)
-        assert original.codes == rebuilt.codes and torch.equal(original(z), rebuilt(z)), (
-            f"the model '{made.ships}' rebuilt from its weights file makes other pictures; every setting on which "
-            "`model` hangs must bear the same name in the algorithm and in the registered model"
-        )
-
-
-def _check_alike(original: Translator, rebuilt: Translator, ships: str, data: DataSpec) -> None:
-    shown = torch.rand(4, *((data.vector,) if data.vector else data.image)) * 2 - 1
-    with torch.no_grad():
-        same = list(original.ways) == list(rebuilt.ways) and all(
-            torch.equal(original.translate(shown, way), rebuilt.translate(shown, way)) for way in rebuilt.ways
-        )
-    assert same, (
-        f"the model '{ships}' rebuilt from its weights file translates otherwise; every setting on which `model` hangs "
-        "must bear the same name in the algorithm and in the registered model"
-    )
-
-
-def _batches(dataset: Dataset, batch: int, steps: int) -> list[dict[str, Tensor]]:
-    """Batches as the trainer hands them to turns."""
-    loader = Loader(dataset, batch=batch, seed=0, device=torch.device("cpu"), resident="never", workers=1)
-    drawn = [loader.batch(step) for step in range(steps)]
-    loader.close()
-    pictures = [name for name, tensor in drawn[0].items() if tensor.dtype == torch.uint8]
-    return [{**each, **{name: images.to_float(each[name]) for name in pictures}} for each in drawn]
-
-
-def _same(one: Tensor | None, other: Tensor | None) -> bool:
-    return one is not None and other is not None and torch.equal(one, other)
-
-
-def _called(turn: Turn) -> str:
-    return getattr(turn, "__name__", repr(turn))
+def rebuilt(game: Game) -> None:
+    """The weights file of a run makes what the run's own model makes."""
+    made = game.make()
+    check_rebuilt(made.model, made.ships, game.run / "model.safetensors", game.dataset.spec, game.plugins)

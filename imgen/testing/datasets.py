@@ -1,9 +1,13 @@
-"""Is a data set what `imgen.data.spec` and `imgen.data.factors` promise?"""
+"""Is a data set what `imgen.data.spec` and `imgen.data.factors` promise?
+
+PYTEST_DONT_REWRITE: the messages say all.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -11,7 +15,12 @@ import torch
 from imgen.data.factors import Factored
 from imgen.data.spec import Dataset, DataSpec, fetch
 from imgen.testing.factors import check_factors
-from imgen.testing.told import names
+from imgen.testing.told import blamed, names
+
+if TYPE_CHECKING:
+    from imgen.testing.subjects import Subject
+
+_THREADS, _ASKED = 8, 24
 
 
 def check_dataset(dataset: Dataset) -> None:
@@ -19,12 +28,20 @@ def check_dataset(dataset: Dataset) -> None:
 
     Where factors of its pictures are known, they are what `imgen.data.factors` promises.
     """
+    check_columns(dataset)
+    check_threads(dataset)
+
+
+def check_columns(dataset: Dataset) -> None:
+    """Columns agree with the spec, and the rows of a batch follow from the random generator alone."""
     assert isinstance(dataset.spec, DataSpec), f"`spec` is a {type(dataset.spec).__name__}; it must be a DataSpec"
     assert dataset.columns, "`columns` is empty; it must hold at least one column, such as 'images'"
     for name, column in dataset.columns.items():
         _check_column(name, column, dataset.spec)
     if dataset.spec.factors or isinstance(dataset, Factored):
         check_factors(dataset)
+    for name, column in getattr(dataset, "test", {}).items():
+        _check_column(name, column, dataset.spec)
     draw = getattr(dataset, "draw", None)
     if draw:
         for n in (1, 8):
@@ -35,6 +52,20 @@ def check_dataset(dataset: Dataset) -> None:
         f"columns have {lengths} rows; without `draw` all must have as many, unless the data set is `unpaired`"
     )
     assert dataset.spec.group == 1, f"spec.group is {dataset.spec.group}, but only a method `draw` can make groups"
+
+
+def check_threads(dataset: Dataset) -> None:
+    """Rows that several threads fetch at once are those that one fetches."""
+    for name, column in dataset.columns.items():
+        length, rng = int(column.shape[0]), np.random.default_rng(0)
+        asked = [rng.integers(0, length, 4) for _ in range(_ASKED)]
+        wanted = [fetch(column, rows) for rows in asked]
+        with ThreadPoolExecutor(_THREADS) as pool, blamed(f"column '{name}' fails when several threads fetch at once"):
+            found = list(pool.map(lambda rows, column=column: fetch(column, rows), asked))
+        assert all(torch.equal(one, other) for one, other in zip(wanted, found, strict=True)), (
+            f"column '{name}' gives other rows when several threads fetch at once; keep nothing between calls, or use "
+            "a lock"
+        )
 
 
 def _check_column(name: str, column: Any, spec: DataSpec) -> None:
@@ -74,3 +105,32 @@ def _check_drawn(draw: Callable[..., Mapping[str, Any]], n: int, dataset: Datase
         if rows.ndim == 2:
             distinct = all(len(set(each)) == group for each in rows.tolist())
             assert distinct, f"draw puts a row of '{name}' twice in one group; a picture is no pair with itself"
+
+
+def columns(subject: Subject) -> None:
+    """Columns and rows are what the spec says."""
+    check_columns(_built(subject))
+
+
+def threads(subject: Subject) -> None:
+    """Threads fetch the same rows."""
+    check_threads(_built(subject))
+
+
+def again(subject: Subject) -> None:
+    """Built again, with the same settings, it has the same rows: no resumed run would go on with others."""
+    one, other = _built(subject), subject.make()
+    assert one.spec == other.spec, (
+        "built again it has another spec; it must follow from the settings and the files alone"
+    )
+    for name, column in one.columns.items():
+        rows = np.linspace(0, int(column.shape[0]) - 1, 16).astype(np.int64)
+        same = column.shape == other.columns[name].shape and torch.equal(
+            fetch(column, rows), fetch(other.columns[name], rows)
+        )
+        assert same, f"built again, column '{name}' has other rows; draw from a generator that a setting `seed` seeds"
+
+
+def _built(subject: Subject) -> Dataset:
+    made: Dataset = subject.once("built", subject.make)
+    return made

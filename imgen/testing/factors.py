@@ -1,4 +1,7 @@
-"""Does a data set know the factors of its pictures, as `imgen.data.factors` promises?"""
+"""Does a data set know the factors of its pictures, as `imgen.data.factors` promises?
+
+PYTEST_DONT_REWRITE: the messages say all.
+"""
 
 from __future__ import annotations
 

@@ -1,15 +1,26 @@
-"""Does a model do what the protocols of `imgen.model` promise?"""
+"""Does a model do what the protocols of `imgen.model` promise?
+
+PYTEST_DONT_REWRITE: the messages say all.
+"""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from copy import deepcopy
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from imgen.build import load_model
 from imgen.data.spec import DataSpec
-from imgen.model import Classifier, Embedder, Encoder, Generator, Translator, Way
-from imgen.testing.told import copy
+from imgen.model import Classifier, Embedder, Encoder, Generator, ModelConfig, Translator, Way, write_model
+from imgen.testing.moving import alike, check_model_moves, made_by
+from imgen.testing.told import blamed, copy
+
+if TYPE_CHECKING:
+    from imgen.testing.subjects import Subject
 
 
 def check_model(model: nn.Module, data: DataSpec) -> None:
@@ -17,6 +28,14 @@ def check_model(model: nn.Module, data: DataSpec) -> None:
 
     A `Classifier`, an `Embedder` or an `Encoder` may be a `Translator` or a `Generator`, too.
     """
+    check_protocols(model, data)
+    with blamed("a model must be one that copy.deepcopy can copy, as its averages are copies"):
+        another = deepcopy(model)
+    check_model_moves(another, data)
+
+
+def check_protocols(model: nn.Module, data: DataSpec) -> None:
+    """A model does what the protocols promise that it has the methods of, where it is."""
     if isinstance(model, Encoder):
         _check_encoder(model, data)
     if isinstance(model, Classifier):
@@ -73,6 +92,10 @@ def _check_pictures(model: Generator, z: Tensor, data: DataSpec) -> None:
         f"{len(z)} latents give pictures {tuple(made.shape)}; they must be {(len(z), *data.image)}"
     )
     assert made.is_floating_point() and made.isfinite().all(), "pictures must be finite floats"
+    # Not every paper ends in tanh: what first weights make may be a little beyond.
+    assert made.abs().max() < 10, (
+        f"pictures reach {made.abs().max():.3g}; they must go from -1, black, to 1, white, and not from 0 to 255"
+    )
     assert torch.equal(made, again), "the same latents give other pictures when asked again in evaluation mode"
     assert torch.allclose(made, alone, atol=1e-3), (
         "in evaluation mode a picture hangs on the others of its batch; normalise with running averages"
@@ -225,3 +248,32 @@ def _check_all(model: Translator, ways: list[Way], shown: Tensor) -> None:
             assert made.shape == alone.shape and torch.allclose(made, alone, atol=1e-4), (
                 f"{way}: translate_all gives another picture than translate"
             )
+
+
+def protocols(subject: Subject) -> None:
+    """A registered model does what its protocols promise."""
+    check_protocols(*subject.model())
+
+
+def moving(subject: Subject) -> None:
+    """A registered model moves whole."""
+    check_model_moves(*subject.model())
+
+
+def saved(subject: Subject) -> None:
+    """A weights file of a registered model gives it back: what it makes is the same, bit for bit."""
+    model, data = subject.model()
+    model.eval()
+    name, plugins = subject.entry.name, subject.plugins
+    config = ModelConfig(name=name, settings=subject.settings, data=data, plugin=plugins.owner(subject.entry.plugin))
+    with TemporaryDirectory(prefix="imgen-contracts-") as folder:
+        path = Path(folder) / "model.safetensors"
+        write_model(path, config, model.state_dict())
+        with blamed(f"model '{name}' must be rebuilt by its weights file"):
+            rebuilt, _ = load_model(path, plugins)
+    wanted, found = made_by(model, data), made_by(rebuilt, data)
+    wrong = [what for what in wanted if not alike(wanted[what], found.get(what, []))]
+    assert not wrong, (
+        f"model '{name}' of its own weights file makes other {' and '.join(wrong)}; all that its first weights draw "
+        "must be a parameter or a buffer, and all else follow from its settings"
+    )

@@ -1,4 +1,7 @@
-"""Can the settings of a factory be checked and understood?"""
+"""Can the settings of a factory be checked and understood?
+
+PYTEST_DONT_REWRITE: the messages say all.
+"""
 
 from __future__ import annotations
 

@@ -31,10 +31,10 @@ def _moved(images: Tensor) -> Tensor:
     """Each picture moved by whole pixels."""
     n, _, height, width = images.shape
     down, right = (round(side * REACH) for side in (height, width))
-    by = (torch.rand(2, n, 1, device=images.device) * 2 - 1) * torch.tensor([[[down]], [[right]]], device=images.device)
+    shares = torch.rand(2, n, 1, device=images.device) * 2 - 1
     rows, columns = (
-        torch.arange(side, device=images.device) + shift + reach
-        for side, shift, reach in zip((height, width), by.round().long(), (down, right), strict=True)
+        torch.arange(side, device=images.device) + (share * reach).round().long() + reach
+        for side, share, reach in zip((height, width), shares, (down, right), strict=True)
     )
     padded = F.pad(images, (right, right, down, down)).movedim(1, 3)
     item = torch.arange(n, device=images.device)[:, None, None]

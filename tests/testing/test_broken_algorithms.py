@@ -331,7 +331,7 @@ class ShipsOtherShapes(Game):
         (DetachesItsLoss, "must hang on"),
         (NeverMoves, "'g' never moves"),
         (ReadsWhatItWrites, "writes the buffer 'k'"),
-        (ReadsOnTheHost, "must not read a value on the host"),
+        (ReadsOnTheHost, "reads a value on the host"),
         (ForgetsTheDevice, "on its batch's device"),
         (RollsItsOwnDice, "when played again"),
         (RemembersOutside, "stopped and resumed differs"),
