@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -169,7 +169,9 @@ def write_plugin(
     monkeypatch.syspath_prepend(str(home))
     modules: set[str] = set()
 
-    def write(name: str, source: str, *, package: str = "", version: str = "1.0") -> EntryPoint:
+    def write(
+        name: str, source: str, *, package: str = "", version: str = "1.0", requires: Sequence[str] = ()
+    ) -> EntryPoint:
         from importlib import invalidate_caches
         from importlib.metadata import distributions
 
@@ -179,7 +181,8 @@ def write_plugin(
         (home / f"{module}.py").write_text(textwrap.dedent(source))
         info = home / f"{package.replace('-', '_')}-{version}.dist-info"
         info.mkdir(exist_ok=True)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+        needs = "".join(f"Requires-Dist: {each}\n" for each in requires)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n{needs}")
         (info / "entry_points.txt").write_text(f"[imgen]\n{name} = {module}\n")
         invalidate_caches()
         (found,) = (dist for dist in distributions(path=[str(home)]) if dist.name == package)

@@ -211,3 +211,100 @@ def test_the_variable_reaches_the_program(with_plugins):
     said = with_plugins({"bad": "1 / 0"}, "datasets", "--json", IMGEN_PLUGINS="")
     assert said.err == ""
     assert {entry["plugin"] for entry in json.loads(said.out)} == {"imgen"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "state", "way"),
+    [
+        (">=99", "needs newer imgen", "pip install -U 'imgen>=99'"),
+        (">=99,<100", "needs newer imgen", "pip install -U 'imgen>=99,<100'"),
+        ("~=99.1", "needs newer imgen", "pip install -U 'imgen~=99.1'"),
+        ("==99.*", "needs newer imgen", "pip install -U 'imgen==99.*'"),
+        ("<0.1", "needs older imgen", "imgen install -U stranger-far"),
+        ("==0.0.1", "needs older imgen", "imgen install -U stranger-far"),
+    ],
+)
+def test_a_plugin_of_another_imgen_is_not_loaded(wanted, state, way, write_plugin):
+    from imgen import __version__
+
+    point = write_plugin("far", "raise AssertionError", requires=[f"imgen{wanted}"])
+    loaded = load([point, write_plugin("good", GOOD)])
+    (line,) = loaded.problems
+    needs = f"it needs imgen{wanted}, and this is imgen {__version__}: {way}"
+    assert line == f"plugin 'far' (stranger-far 1.0) was not loaded: {needs}"
+    assert {info.name: info.state for info in loaded.infos} == {"imgen": "loaded", "far": state, "good": "loaded"}
+
+
+@pytest.mark.parametrize(
+    "requires",
+    [
+        ["imgen"],
+        ["imgen>=0.1"],
+        ["IMGEN (>=0.1)"],
+        ["imgen[metrics]>=0.1,<99"],
+        ["imgen>=99; extra == 'later'"],
+        ["imgen>=99; python_version < '3'"],
+        ["imgen-more>=99", "imgen.more>=99"],
+        ["imgen @ https://example.org/imgen.whl"],
+        ["imgen>=nonsense"],
+    ],
+)
+def test_a_plugin_of_this_imgen_is_loaded(requires, write_plugin):
+    assert load([write_plugin("good", GOOD, requires=requires)]).problems == []
+
+
+def test_plugins_of_others_can_be_listed_without_an_import(write_plugin):
+    points = [write_plugin("bad", "raise AssertionError"), write_plugin("far", "x", requires=["imgen>=99"])]
+    loaded = load(points, strangers=False)
+    assert {info.name: info.state for info in loaded.infos} == {
+        "imgen": "loaded",
+        "bad": "not loaded",
+        "far": "needs newer imgen",
+    }
+
+
+def test_a_distribution_that_cannot_be_read_takes_no_other_along(write_plugin):
+    from imgen.distributions import points
+
+    write_plugin("good", GOOD)
+    for name, content in (("stranger_torn", b"[imgen]\n\xff\xfe = x\n"), ("stranger_bare", b"[imgen]\nbare = bare\n")):
+        info = write_plugin.home / f"{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "entry_points.txt").write_bytes(content)
+    found = {point.entry.name: point.package.version for point in points()}
+    assert found["good"] == "1.0" and found["bare"] == "?", "the one without metadata is there, too"
+
+
+ADDS = """\
+import click
+from imgen.hookspecs import hookimpl
+
+@hookimpl
+def register_commands(cli):
+    cli.add_command(click.Command("{name}-command"))
+
+@hookimpl
+def register_losses(register):
+    register("stranger_{name}:no_such_thing", name="{name}-loss")
+"""
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["plugins"], ["plugins", "--no-load"], ["--version"]])
+def test_ten_plugins_leave_the_start_light(argv, write_plugin, process):
+    names = [f"ten{place}" for place in range(10)]
+    for name in names:
+        write_plugin(name, ADDS.format(name=name), requires=["imgen>=0.1", "torch>=2"])
+    code = f"import sys, json\nfrom imgen.cli import main\nassert main({argv!r}) == 0\n"
+    code += "print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    running = process("-c", code, PYTHONPATH=str(write_plugin.home))
+    out, err = running.communicate(timeout=60)
+    assert (running.returncode, err) == (0, "")
+    heavy = {"torch", "numpy", "huggingface_hub", "packaging", "pydantic", "PIL", "sklearn"}
+    modules = set(json.loads(out.splitlines()[-1]))
+    assert not heavy & modules
+    assert {f"stranger_{name}" for name in names} <= modules or argv[-1] in ("--no-load", "--version")
+    assert not {f"stranger_{name}" for name in names} & modules or argv[-1] in ("--help", "plugins")
+    if argv[0] == "plugins":
+        assert all(any(line.startswith(f"{name} ") for line in out.splitlines()) for name in names)
+    if argv == ["--help"]:
+        assert all(f"{name}-command" in out for name in names)

@@ -211,7 +211,7 @@ def _receipt(file: Path) -> tuple[list[str], list[tuple[str, list[str]]], str]:
     try:
         tool = tomllib.loads(file.read_text(encoding="utf8")).get("tool", {})
         wanted = [each for each in tool.get("requirements", []) if isinstance(each, dict) and "name" in each]
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, TypeError):
         return [OURS], [], ""
     if not wanted:
         return [OURS], [], ""
