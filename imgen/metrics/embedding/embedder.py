@@ -13,7 +13,8 @@ from torch.nn.functional import interpolate, normalize
 
 from imgen.data.shapes import Shapes
 from imgen.data.shapes_oracle import read
-from imgen.errors import DataError
+from imgen.errors import DataError, HubError
+from imgen.loading import on_the_hub, weights_named
 from imgen.metrics.weights import read_weights
 from imgen.model import Embedder, digest_of
 
@@ -83,11 +84,10 @@ def network_of(
 
 
 def _network(evaluation: Evaluation, embedding: str, who: str) -> Embedding:
-    path = Path(embedding).expanduser()
-    path = path / "model.safetensors" if path.is_dir() else path
     try:
+        path = _file(embedding)
         model, config = read_weights(path, evaluation.device)
-    except DataError as error:
+    except (DataError, HubError) as error:
         raise DataError(f"{who}: {error}") from error
     if not isinstance(model, Embedder):
         raise DataError(f"{who}: {path}: the model '{config.name}' has no `embed(images)`")
@@ -99,6 +99,14 @@ def _network(evaluation: Evaluation, embedding: str, who: str) -> Embedding:
     words = f"'{config.name}', weights {digest[:12]}, pictures resized to {width}x{height} (bilinear, antialiased)"
     told = {"people": config.data.people, "words": words, "digest": digest}
     return network_of(model, config.data.image, evaluation.device, **told)
+
+
+def _file(embedding: str) -> Path:
+    """The weights file: it, the one in a folder, or that of user/name on the Hub."""
+    path = Path(embedding).expanduser()
+    if not path.exists() and on_the_hub(embedding):
+        return weights_named(embedding)
+    return path / "model.safetensors" if path.is_dir() else path
 
 
 def _oracle(evaluation: Evaluation, who: str) -> Embedding:
