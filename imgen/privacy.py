@@ -30,6 +30,16 @@ def placeless(settings: Mapping[str, Any], factory: Callable[..., Any] | None = 
     return {name: _placeless(name, value, name in places) for name, value in settings.items()}
 
 
+def missing_places(settings: Mapping[str, Any], factory: Callable[..., Any]) -> list[str]:
+    """Settings that `placeless` replaced by their names, and that stand for nothing here."""
+    known = binding.settings_of(factory)
+    return [
+        name
+        for name, value in settings.items()
+        if value == name.upper() and name in known and known[name].place and not Path(value).exists()
+    ]
+
+
 def _other_place(setting: binding.Setting, value: Any) -> bool:
     return setting.place and value != setting.default
 

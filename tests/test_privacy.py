@@ -7,7 +7,7 @@ from pathlib import Path
 
 from imgen.binding import Place
 from imgen.data.folder import images
-from imgen.privacy import placeless, traces
+from imgen.privacy import missing_places, placeless, traces
 
 
 def factory(*, root: Place, embedding: Place = "oracle", crop: str = "center") -> None:
@@ -33,6 +33,15 @@ class TestPlaceless:
 
     def test_a_shipped_data_set_marks_its_root(self):
         assert placeless({"root": "2024", "size": 64}, images) == {"root": "ROOT", "size": 64}
+
+
+class TestMissingPlaces:
+    def test_what_was_replaced_is_known_again(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        published = placeless({"root": "/srv/faces", "embedding": "oracle", "crop": "CROP"}, factory)
+        assert missing_places(published, factory) == ["root"]
+        (tmp_path / "ROOT").mkdir()
+        assert missing_places(published, factory) == []
 
 
 class TestTraces:
