@@ -71,6 +71,7 @@ def evaluate(found: Plugins, model: str | None, **options: Any) -> int:
             raise click.UsageError("--factors goes with a file of CODES; the data set of a MODEL knows its own")
         weights = find_weights(model, lambda config, path: True, "has weights")
         subject, choices = _model(weights, options, found)
+    # The cache of the Hub is no place to write to.
     out = options["out"] or (subject.run / "metrics.jsonl" if subject.run and not origin_of(subject.run) else None)
     return _measure(subject, choices, out, options, found)
 
