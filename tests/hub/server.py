@@ -112,7 +112,11 @@ class HubServer:
         headers: Mapping[str, str] | None = None,
         body: Any = None,
     ) -> None:
-        """Answers the next requests with an error. method: or "*"; times: None for every one from now on."""
+        """Answers the next requests with an error, or whatever is told.
+
+        method: or "*" for any; times: None for every one from now on
+        status: with 200, `headers` and `body` are an answer that lies
+        """
         self.faults.add(Fault("fail", method, path_pattern, times, status, dict(headers or {}), body))
 
     def cut(
