@@ -9,7 +9,7 @@ from collections import Counter
 
 from imgen.card.facts import Facts
 from imgen.card.text import code, listed, picture, prose, section, table
-from imgen.card.use import abilities_in_words, ways
+from imgen.card.use import abilities_in_words, in_colour, ways
 from imgen.data.spec import DataSpec
 
 _DRAWN = re.compile(r"\bdrawn by imgen\b|nobody's face|\bno faces?\b", re.IGNORECASE)
@@ -131,7 +131,7 @@ def data(facts: Facts) -> str:
 
 def _facts_of(spec: DataSpec, name: str) -> list[list[str]]:
     channels, height, width = spec.image
-    items = f"vectors of {spec.vector} numbers" if spec.vector else f"{width}x{height}, {channels} channels"
+    items = f"vectors of {spec.vector} numbers" if spec.vector else f"{width}x{height} pixels, {in_colour(channels)}"
     rows = [["data set of imgen", code(name)], ["size of a picture" if not spec.vector else "items", items]]
     if spec.group > 1:
         rows.append(["pictures in an item", f"{spec.group}"])
@@ -150,7 +150,7 @@ def _terms(facts: Facts) -> str:
     spec, known = facts.config.data, _evidence(facts)
     terms = [words for name, words in _KNOWN_TERMS.items() if name in known.lower()]
     if "free of any rights" in spec.about:
-        terms.append("The pictures are free of any rights, and so the training data put no limit on the weights.")
+        terms.append("The data are free of any rights, and so they put no limit on the use of the weights.")
     if terms:
         return " ".join(terms)
     said = "What is said of the data above" if spec.about else "Nothing is recorded of where the pictures are from, so"

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imgen import privacy, tensor_header, yaml_lines
+from imgen import binding, privacy, tensor_header, yaml_lines
 from imgen.errors import ImgenError
 from imgen.metrics import records
 from imgen.metrics.records import Record
@@ -144,6 +144,12 @@ class Facts:
             settings = {key: key.upper() if _pathlike(value) else value for key, value in settings.items()}
         named = {"name": part["name"]} if "name" in part else {}
         return named | privacy.placeless(settings, factory)
+
+    def defaults(self, kind: str, name: str) -> dict[str, Any]:
+        """The default settings of a registered thing; nothing where it is not here."""
+        factory = self._factory(kind, name)
+        known = binding.settings_of(factory) if factory else {}
+        return {name: setting.default for name, setting in known.items() if not setting.required}
 
     def _factory(self, kind: str, name: Any) -> Any:
         try:

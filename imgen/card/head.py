@@ -26,7 +26,8 @@ def head(facts: Facts) -> str:
     results = model_index(facts, able.task)
     if results:
         content["model-index"] = [{"name": told(facts.title, 100), "results": results}]
-    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=False, width=4096)
+    # Inner mappings on one line: a model may have a hundred numbers.
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=False, width=4096, default_flow_style=None)
     return f"---\n{text}---"
 
 
@@ -35,5 +36,5 @@ def _tags(facts: Facts) -> list[str]:
     title = facts.algorithm.paper.title if facts.algorithm and facts.algorithm.paper else ""
     method = f"{facts.name} {title}".lower()
     kinds = [kind for kind, sign in (("gan", r"gan\b|adversarial"), ("vae", r"vae\b")) if re.search(sign, method)]
-    names = [name.lower() for name in (facts.name, facts.plugin[0])]
+    names = [name.lower().replace("_", "-") for name in (facts.name, facts.plugin[0])]
     return list(dict.fromkeys(["imgen", *kinds, *(name for name in names if _TAG.fullmatch(name))]))

@@ -7,6 +7,7 @@ import re
 from imgen.card.about import shows
 from imgen.card.facts import Facts
 from imgen.card.text import bullets, fenced, link, listed, prose, section, told
+from imgen.card.training import shortened
 from imgen.card.use import abilities
 from imgen.paper import Paper
 
@@ -60,6 +61,8 @@ def _limits(facts: Facts) -> list[str]:
             f"It has learnt from pictures of {width}x{height} pixels of the data above; of other sizes and other kinds "
             "of pictures nothing is known but what the results say."
         )
+    if short := shortened(facts):
+        lines.append(short)
     if not facts.records:
         lines.append("Nothing has been measured of it, so its quality is known from its pictures alone.")
     if spec.attributes and shows(facts) != "nobody":

@@ -19,12 +19,14 @@ def results(facts: Facts) -> str:
     if not facts.records:
         return section("Results", _none(facts))
     rows = [
-        [code(record.metric), code(name), _mean(value), _repetitions(record), _counts(record), _step(record)]
+        [code(record.metric), code(name), _mean(value), _repetitions(record), _step(record), _counts(record)]
         for record in facts.records
         for name, value in record.values.items()
     ]
     cut = f"The table shows {_MOST:,} of {len(rows):,} numbers; `metrics.jsonl` has all." if len(rows) > _MOST else ""
-    heading = ["metric", "value of", "mean ± standard deviation", "seeds", "on", "step"]
+    heading = ["metric", "value of", "mean ± standard deviation", "seeds", "step", "measured on"]
+    if not any(record.counts for record in facts.records):
+        heading, rows = heading[:-1], [row[:-1] for row in rows]
     return section(
         "Results",
         table(heading, rows[:_MOST]),
@@ -90,7 +92,7 @@ def _repetitions(record: Record) -> str:
 
 def _counts(record: Record) -> str:
     told_ = [f"{count:,} {prose(name, 60)}" for name, count in record.counts.items() if _is_number(count)]
-    return ", ".join(told_[:6]) or "see below"
+    return ", ".join(told_[:6]) or "as below"
 
 
 def _step(record: Record) -> str:
@@ -98,13 +100,22 @@ def _step(record: Record) -> str:
 
 
 def _protocol(record: Record, facts: Facts) -> str:
-    """In words, or else the settings, without which a number is no result."""
-    return record.protocol or f"settings: {_settings(record, facts) or 'those of imgen'}"
+    """In words, or else how the metric was set, without which a number is no result."""
+    if record.protocol:
+        return record.protocol
+    settings, defaults = _settings(record, facts), facts.defaults("metrics", record.metric)
+    changed = {name: value for name, value in settings.items() if name not in defaults or defaults[name] != value}
+    whose = f"imgen {record.versions['imgen']}" if "imgen" in record.versions else "imgen"
+    return f"{whose}, {_in_words(changed) or 'default settings'}"
 
 
-def _settings(record: Record, facts: Facts) -> str:
+def _settings(record: Record, facts: Facts) -> dict[str, Any]:
     settings = facts.placeless("metrics", {"name": record.metric, **record.settings})
-    return ", ".join(f"{name}={_shown(value)}" for name, value in settings.items() if name != "name")
+    return {name: value for name, value in settings.items() if name != "name"}
+
+
+def _in_words(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={_shown(value)}" for name, value in settings.items())
 
 
 def _shown(value: Any) -> str:
@@ -118,8 +129,8 @@ def _dataset(record: Record, facts: Facts) -> str:
 
 def _how(record: Record, facts: Facts) -> str:
     parts = [f"{code(record.metric)}: {prose(_protocol(record, facts))}"]
-    if record.protocol and (settings := _settings(record, facts)):
-        parts.append(f"settings: {prose(settings)}")
+    if settings := _in_words(_settings(record, facts)):
+        parts.append(f"all settings: {prose(settings)}")
     if data := _data_in_words(record, facts):
         parts.append(f"data: {data}")
     parts += [f"note: {prose(note)}" for note in record.notes[:10]]
@@ -135,7 +146,7 @@ def _data_in_words(record: Record, facts: Facts) -> str:
     data: Mapping[str, Any] = facts.placeless("datasets", record.data)
     if data == facts.recipe.get("dataset"):
         return f"{code(data.get('name', ''))} with the settings of the training"
-    settings = ", ".join(f"{name}={_shown(value)}" for name, value in data.items() if name != "name")
+    settings = _in_words({name: value for name, value in data.items() if name != "name"})
     return f"{code(data.get('name', ''))} {prose(settings)}".strip()
 
 

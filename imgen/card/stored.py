@@ -16,9 +16,9 @@ _HOLDS = (
     (contents.RECIPE, "every setting of the training"),
     (contents.METRICS, "what was measured, and how: a line for each measurement"),
     ("events.jsonl", "what happened while training, a line for each event"),
-    ("previews", "the sheets that were drawn while training"),
-    ("checkpoints", "what a resumed run needs"),
-    ("tensorboard", "curves and sheets for TensorBoard"),
+    ("previews/", "the sheets that were drawn while training"),
+    ("checkpoints/", "what a resumed run needs"),
+    ("tensorboard/", "curves and sheets for TensorBoard"),
 )
 
 
@@ -59,7 +59,7 @@ def files(facts: Facts, published: bool, sheets: Sequence[str]) -> str:
         here += [(name, "a sheet of pictures") for name in sheets]
     rows = [[code(name), prose(holds)] for name, holds in (*here, (contents.CARD, "this card"))]
     full = (
-        "`checkpoints` and `events.jsonl`, where they are here, hold what goes on with the training."
+        "`checkpoints/` and `events.jsonl`, where they are here, hold what goes on with the training."
         if published
         else ""
     )

@@ -12,9 +12,11 @@ from imgen.card.text import code, fenced, listed, prose, section, table
 from imgen.errors import ImgenError
 from imgen.overrides import Override
 from imgen.recipe import Draft, flat
+from imgen.train_settings import MAY_CHANGE
 from imgen.yaml_lines import dump, scalar
 
 _SHOWN = 60  # changed settings
+_SECTIONS = ("algorithm", "dataset", "train")
 
 
 def training(facts: Facts) -> str:
@@ -69,31 +71,45 @@ def differences(facts: Facts) -> list[tuple[str, str, str]] | None:
     return [(key, _shown(before.get(key, _Absent)), _shown(after.get(key, _Absent))) for key in keys]
 
 
+def shortened(facts: Facts) -> str:
+    """That it was trained for less than its recipe asks for, as a sentence; '' where that is not so."""
+    steps = (_registered(facts) or facts.recipe).get("train", {}).get("steps")
+    if not isinstance(steps, int) or facts.step is None or facts.step >= steps:
+        return ""
+    return f"It was trained for {facts.step:,} steps; the recipe {code(facts.title)} asks for {steps:,}."
+
+
 class _Absent:
     """In place of a setting that one of two recipes does not have."""
 
 
 def _shown(value: Any) -> str:
-    return "absent" if value is _Absent else _written(value)
+    return "left open" if value is _Absent else _written(value)
 
 
 def _registered(facts: Facts) -> dict[str, Any] | None:
-    """The registered recipe of the run's title, without places, with this run's algorithm and data set."""
+    """The registered recipe of the run's title, with this run's algorithm and data set, and without places.
+
+    What it leaves to its user, such as the folder of the pictures, is absent.
+    """
     recipes = facts.plugins.registry("recipes")
     title = facts.title.replace("_", "-").lower()
     if title not in recipes or not {"algorithm", "dataset"} <= set(facts.recipe):
         return None
     from pathlib import Path
 
+    left: list[tuple[str, str]] = []
     try:
         draft = Draft.read(Path(str(recipes.get(title).factory)), facts.plugins)
         for section_ in ("algorithm", "dataset"):
             draft.apply(_same_name(draft, section_, facts.recipe[section_].get("name")))
-            _fill(draft, section_, facts.recipe[section_])
+            left += [(section_, name) for name in _fill(draft, section_, facts.recipe[section_])]
         told = draft.check().to_dict()
     except (ImgenError, OSError):
         return None
     placed = {name: facts.placeless(f"{name}s", told[name]) for name in ("algorithm", "dataset")}
+    for section_, name in left:
+        del placed[section_][name]
     metrics = [facts.placeless("metrics", metric) for metric in told["metrics"]]
     return {**told, **placed, **({"metrics": metrics} if "metrics" in facts.recipe else {})}
 
@@ -105,12 +121,12 @@ def _same_name(draft: Draft, section_: str, name: Any) -> list[Override]:
     return [Override(f"{section_}.name", name, name)]
 
 
-def _fill(draft: Draft, section_: str, here: Mapping[str, Any]) -> None:
-    """What the recipe leaves to its user, such as the folder of the pictures, is as it is here."""
-    content = draft.content[section_]
-    for name, setting in draft.settings().get(section_, {}).items():
-        if setting.required and name not in content and name in here:
-            content[name] = here[name]
+def _fill(draft: Draft, section_: str, here: Mapping[str, Any]) -> list[str]:
+    """Give the recipe what it leaves to its user, as it is here; their names."""
+    content, known = draft.content[section_], draft.settings().get(section_, {})
+    left = [name for name, setting in known.items() if setting.required and name not in content and name in here]
+    content.update({name: here[name] for name in left})
+    return left
 
 
 def _command(facts: Facts) -> str:
@@ -121,16 +137,15 @@ def _command(facts: Facts) -> str:
         return " ".join(
             ["imgen train recipe.yaml", *(_option(facts, key, key.rpartition(".")[2].upper()) for key in words)]
         )
-    base, after = _registered(facts) or {}, flat(facts.recipe)
-    names = [("algorithm", "name"), ("dataset", "name")]
+    after = flat(facts.recipe)
     renamed = [
         f"-s {section_}.name={shlex.quote(str(facts.recipe[section_]['name']))}"
-        for section_, _ in names
+        for section_ in _SECTIONS[:2]
         if _raw_name(facts, section_) != facts.recipe[section_].get("name")
     ]
-    keys = [key for key, _, _ in changed if key.partition(".")[0] in ("algorithm", "dataset", "train") and key in after]
+    idle = {f"train.{name}" for name in MAY_CHANGE if name != "steps"}
+    keys = [key for key, _, _ in changed if key.split(".")[0] in _SECTIONS and key in after and key not in idle]
     keys += [key for section_, name in _placed(facts.recipe) if (key := f"{section_}.{name}") not in keys]
-    del base
     settings = [_option(facts, key, _written(after[key])) for key in keys if not key.endswith(".name") and key in after]
     return " ".join([f"imgen train {facts.title.replace('_', '-').lower()}", *renamed, *settings])
 
@@ -147,7 +162,7 @@ def _raw_name(facts: Facts, section_: str) -> Any:
 def _option(facts: Facts, key: str, value: str) -> str:
     """A setting as the command line takes it: by its bare name where no other section has one of that name."""
     section_, _, name = key.partition(".")
-    others = [other for other in ("algorithm", "dataset", "train") if name in facts.recipe.get(other, {})]
+    others = [other for other in _SECTIONS if name in facts.recipe.get(other, {})]
     if others == [section_] and name not in ("out", "device", "new", "help", "json", "set", "dry_run"):
         return f"--{name} {shlex.quote(value)}" if not value.startswith("-") else f"--{name}={shlex.quote(value)}"
     return f"-s {key}={shlex.quote(value)}"
@@ -187,8 +202,8 @@ def _recipe_line(facts: Facts, changed: list[tuple[str, str, str]] | None) -> st
     if changed is None:
         return f"The recipe {title} is the author's own; it stands in full below."
     if not changed:
-        return f"imgen's recipe {title} as it is."
-    return f"imgen's recipe {title}, with these settings changed:"
+        return f"The recipe {title} as it comes with imgen or a plugin."
+    return f"The recipe {title} that comes with imgen or a plugin, with these settings changed:"
 
 
 def _facts_of(facts: Facts) -> list[list[str]]:

@@ -155,11 +155,12 @@ def abilities_in_words(facts: Facts) -> str:
     if not able.words:
         return ""
     channels, height, width = data.image
-    size = f"{data.vector} numbers each" if data.vector else f"{width}x{height} pixels, {_channels(channels)}"
+    size = f"{data.vector} numbers each" if data.vector else f"{width}x{height} pixels, {in_colour(channels)}"
     return f"The model {able.words}: {size}."
 
 
-def _channels(channels: int) -> str:
+def in_colour(channels: int) -> str:
+    """What pictures of so many channels are."""
     return {1: "grey", 3: "in colour"}.get(channels, f"{channels} channels")
 
 
