@@ -46,6 +46,7 @@ def test_the_wheel_holds_the_core_the_papers_and_the_recipes(wheel):
     assert below("plugins", "*.py") <= wheel
     recipes = below("recipes", "*.yaml")
     assert recipes and {f"imgen/recipes/{name}" for name in recipes} <= wheel
+    assert {f"imgen/{name}" for name in below("imgen", "*.template")} <= wheel
     assert "imgen/py.typed" in wheel
     assert any(re.fullmatch(r"imgen-.*\.dist-info/licenses/LICENSE", name) for name in wheel)
 
@@ -54,7 +55,8 @@ def test_the_wheel_holds_nothing_else(wheel):
     tops = {name.partition("/")[0] for name in wheel}
     papers = {path.name for path in (ROOT / "plugins").iterdir() if (path / "__init__.py").is_file()}
     assert tops == {"imgen", *papers, f"imgen-{imgen.__version__}.dist-info"}
-    assert not [name for name in wheel if "test_" in name or "conftest" in name]
+    code = {name for name in wheel if not name.endswith(".template")}
+    assert not [name for name in code if "test_" in name or "conftest" in name]
 
 
 def test_every_paper_has_an_entry_point_and_is_loaded():

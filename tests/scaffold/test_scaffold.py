@@ -100,6 +100,13 @@ def test_the_command_tells_paths_and_what_comes_next(cli, tree):
     assert [path.name for path in Path().iterdir()] == ["imgen-my-method"]
 
 
+def test_it_imports_no_torch(process):
+    code = "import sys; from imgen.cli import main; sys.exit(main(['new', 'plugin', 'mine']) or 'torch' in sys.modules)"
+    running = process("-c", code)
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == 0, err
+
+
 def test_as_json(cli):
     told = json.loads(cli("new", "plugin", "my-method", "--out", "deep/er", "--json").out)
     assert (told["package"], told["module"], told["folder"]) == ("imgen-my-method", "imgen_my_method", "deep/er")
