@@ -87,7 +87,7 @@ class Plugins:
     def _impls(self, hook: str) -> list[Any]:
         # pluggy calls the newest plugin first; names belong to whoever came first.
         impls = getattr(self.manager.hook, hook).get_hookimpls()
-        order = {info.name: place for place, info in enumerate(self.infos)}
+        order = {info.name: place for place, info in reversed(list(enumerate(self.infos)))}
         return sorted(impls, key=lambda impl: order.get(impl.plugin_name, 0))
 
     def _register(self, registry: Registry, impl: Any) -> Callable[[Factory | str | Path, str], None]:
@@ -106,15 +106,16 @@ class Plugins:
             self._blame(plugin, f"fails in {hook}: {type(error).__name__}: {error}")
 
     def _blame(self, plugin: str, what: str, state: str = "broken") -> None:
-        for info in self.infos:
-            if info.name == plugin:
-                info.state, info.problem = state, what
+        # Whoever else has that name comes later, and was not loaded.
+        for info in [info for info in self.infos if info.name == plugin][:1]:
+            info.state, info.problem = state, what
         self._note(f"plugin '{plugin}' {what}")
 
     def _note(self, line: str) -> None:
         line = " ".join(line.split())
-        self.problems.append(line)
-        self.report(line)
+        if line not in self.problems:
+            self.problems.append(line)
+            self.report(line)
 
 
 @cache
@@ -165,10 +166,12 @@ def misfit(package: Package) -> tuple[str, str]:
 def _load_one(plugins: Plugins, point: Point, choice: str | None, strangers: bool) -> None:
     name, package = point.entry.name, point.package
     info = PluginInfo(name, package.name, package.version, point.entry.value)
-    if name in {other.name for other in plugins.infos}:
-        plugins._note(f"plugin '{name}' of {info.package} was not loaded: another plugin has that name")
-        return
+    taken = next((other for other in plugins.infos if other.name == name), None)
     plugins.infos.append(info)
+    if taken:
+        info.state, info.problem = "broken", f"was not loaded: the plugin of {taken.package} has that name"
+        plugins._note(f"plugin '{name}' ({info.package} {info.version}) {info.problem}")
+        return
     if not _chosen(name, choice):
         info.state = "silenced"
         return

@@ -308,3 +308,41 @@ def test_ten_plugins_leave_the_start_light(argv, write_plugin, process):
         assert all(any(line.startswith(f"{name} ") for line in out.splitlines()) for name in names)
     if argv == ["--help"]:
         assert all(f"{name}-command" in out for name in names)
+
+
+def test_a_name_that_two_packages_claim_is_the_first_ones(write_plugin):
+    first = write_plugin("same", GOOD, package="first-package")
+    second = write_plugin("same", GOOD, package="second-package")
+    object.__setattr__(second, "value", "another_module")
+    loaded = load([first, second])
+    states = [(info.package, info.state) for info in loaded.infos if info.name == "same"]
+    assert states == [("first-package", "loaded"), ("second-package", "broken")]
+    assert loaded.problems == [
+        "plugin 'same' (second-package 1.0) was not loaded: the plugin of first-package has that name"
+    ]
+    assert "shapes" in loaded.registry("datasets") and loaded.owner("same") == "same (first-package 1.0)"
+
+
+def test_every_command_works_beside_what_breaks_is_too_new_or_claims_a_name(write_plugin, process, tiny):
+    write_plugin("broken", "1 / 0")
+    write_plugin("far", "1 / 0", requires=["imgen>=99"])
+    write_plugin("claims", COMMAND.format(name="train") + GOOD.partition("\n")[2].replace("dots", "shapes"))
+    write_plugin("sdgan", "1 / 0", package="another-sdgan")
+    commands = [
+        *(["--help"], ["recipes"], ["datasets"], ["plugins"], ["info", "shapes"], ["train", "tiny.yaml", "--dry-run"]),
+        *(["doctor", "--help"], ["install", "--help"], ["uninstall", "--help"], ["sample", "--help"]),
+        *(["plugins", "--requirements"], ["data", "--help"], ["train", "tiny.yaml", "--steps", "1"], ["runs"]),
+    ]
+    code = f"import json\nfrom imgen.cli import main\nprint(json.dumps([main(argv) for argv in {commands!r}]))"
+    running = process("-c", code, PYTHONPATH=str(write_plugin.home))
+    out, err = running.communicate(timeout=120)
+    assert json.loads(out.splitlines()[-1]) == [0] * len(commands), err
+    assert "Traceback" not in err
+    for says in (
+        "plugin 'broken' (stranger-broken 1.0) was not loaded: ZeroDivisionError",
+        "plugin 'far' (stranger-far 1.0) was not loaded: it needs imgen>=99",
+        "plugin 'claims' adds the command 'train', but that name is taken",
+        "plugin 'claims' registers 'shapes' among the datasets, but plugin 'imgen' already has that name",
+        "plugin 'sdgan' (another-sdgan 1.0) was not loaded: the plugin of imgen has that name",
+    ):
+        assert says in err

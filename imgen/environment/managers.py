@@ -105,7 +105,7 @@ def _uv_venv() -> Manager:
     def uninstall(packages: Sequence[str]) -> list[list[str]]:
         return [["uv", "pip", "uninstall", *here, *packages]]
 
-    return Manager("uv", "this environment is uv's, which keeps no pip in it", install, uninstall)
+    return Manager("uv", "this environment was made by uv", install, uninstall)
 
 
 def _uv_project(project: Path) -> Manager:

@@ -55,16 +55,12 @@ def installed() -> list[dict[str, Any]]:
 
 def loaded(name: str, package: str) -> dict[str, Any]:
     """What is known of a plugin once it is loaded and all that it registers is registered."""
-    mine = [
-        point.entry
-        for point in distributions.points()
-        if point.shipped or (point.entry.name == name and point.package.name == package)
-    ]
-    found = plugins.load(mine)
+    # With whatever has the same name, for only the first of them is loaded.
+    found = plugins.load(point.entry for point in distributions.points() if point.shipped or point.entry.name == name)
     for kind in plugins.KINDS:
         found.registry(kind)
-    (info,) = (info for info in found.infos if info.name == name)
-    told = [info.problem] if info.problem else [line for line in found.problems if f"'{name}'" in line]
+    info = next(info for info in found.infos if info.name == name and info.package == package)
+    told = [info.problem] if info.problem else [line for line in found.problems if line.startswith(f"plugin '{name}'")]
     told = told or [line for kind in plugins.KINDS for line in _unloadable(found, kind, name)]
     state = "broken" if told and info.state == "loaded" else info.state
     return {**dataclasses.asdict(info), "state": state, "problem": "; ".join(told)}
