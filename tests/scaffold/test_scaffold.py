@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -86,6 +87,16 @@ def projects(tmp_path_factory) -> Path:
 def test_ruff_finds_nothing(projects, what):
     done = subprocess.run([*tool("ruff"), *what, "--no-cache", projects], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_mypy_finds_nothing(projects, kind):
+    # What `make types` has read of torch is read once.
+    options = ["--cache-dir", ROOT / ".mypy_cache", "--python-version", "3.11"]
+    env = os.environ | {"MYPYPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}"}
+    where = projects / f"{kind}-my-method"
+    done = subprocess.run([*tool("mypy"), *options], cwd=where, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert "4 source files" in done.stdout
 
 
 def test_the_command_tells_paths_and_what_comes_next(cli, tree):
