@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from imgen import __version__, binding, strict_json
 from imgen.algorithm import Algorithm
@@ -22,6 +23,7 @@ from imgen.metrics.records import Chosen
 from imgen.model import ModelConfig, read_layout, read_model
 from imgen.plain import plain
 from imgen.plugins import Plugins
+from imgen.privacy import missing_places
 from imgen.recipe import Draft, Part, Recipe
 from imgen.registry import singular
 from imgen.tensor_header import Header
@@ -41,11 +43,11 @@ _KINDS = {
     torch.float64: "F64",
     torch.complex64: "C64",
 }
+_DRAWS = {"normal_", "uniform_", "trunc_normal_", "kaiming_normal_", "kaiming_uniform_", "xavier_normal_"}
 _FACTOR, _SPARE = 2, 64 * 2**20  # by how much a model may exceed its file [times, bytes]
-# `plugin (package version)`, as `Plugins.owner` gives it, of a package that pip can fetch by its name.
-_OWNER = re.compile(
-    r"[\w.-]{1,100} \((?P<package>[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?) [A-Za-z0-9.+!_-]{1,60}\)"
-)
+# `plugin (package version)`, as `Plugins.owner` gives it, or without the plugin; pip can fetch the package by its name.
+_PACKAGE = r"(?P<package>[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?) [A-Za-z0-9.+!_?-]{1,60}"
+_OWNER = re.compile(rf"[\w.-]{{1,100}} \({_PACKAGE}\)|{_PACKAGE.replace('package', 'alone')}")
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ def outline(config: ModelConfig, plugins: Plugins, where: Path) -> nn.Module:
         raise WeightsError(f"{where}: model '{config.name}': " + "; ".join(problem.text for problem in problems))
     try:
         # A header's numbers may ask for any number of layers, and its model's code knows no bounds.
-        with torch.device("meta"), bounded():
+        with torch.device("meta"), _NoFirstWeights(), bounded({"imgen", factory.__module__.partition(".")[0]}):
             model: nn.Module = binding.build(factory, config.data, settings=settings)
         return model
     except ImgenError as error:
@@ -166,6 +168,17 @@ def load_model(path: Path, plugins: Plugins, device: str = "cpu") -> tuple[nn.Mo
     except RuntimeError as error:
         raise WeightsError(f"{path}: does not fit the model '{config.name}': {_one_line(error)}") from None
     return model.to(device).eval().requires_grad_(False), config
+
+
+class _NoFirstWeights(TorchFunctionMode):
+    """Leaves weights on no device as they are: nobody reads them, and torch would import its compiler to draw them."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = kwargs or {}
+        drawn = args[0] if args else given.get("tensor")
+        if isinstance(drawn, torch.Tensor) and drawn.is_meta and getattr(func, "__name__", "") in _DRAWS:
+            return drawn
+        return func(*args, **given)
 
 
 def _check_fits(model: nn.Module, header: Header, config: ModelConfig, where: Path) -> None:
@@ -200,16 +213,22 @@ def _remedy(plugin: str) -> str:
     found = _OWNER.fullmatch(plugin)
     if not found:
         return "a plugin that is not installed or not loaded, and that it names in no known way; ask whoever made it"
-    if found["package"] == "imgen":
+    package = found["package"] or found["alone"]
+    if package == "imgen":
         return f"{plugin}, and this is imgen {__version__}, which does not know it; upgrade imgen"
     return (
         f"the plugin {plugin}, which is not installed or not loaded; if you trust who made that package, "
-        f"`imgen install {found['package']}`"
+        f"`imgen install {package}` or `pip install {package}`"
     )
 
 
 def _call(plugins: Plugins, kind: str, part: Part, *arguments: Any) -> Any:
     factory = plugins.registry(kind).get(part.name).load()
+    for name in missing_places(part.settings, factory):
+        raise RecipeError(
+            f"{singular(kind)} '{part.name}': {name} is {part.settings[name]}, which stands for a place on the machine "
+            f"of whoever published this recipe; give yours, as in --{name} PATH or -d {name}=PATH"
+        )
     try:
         return binding.build(factory, *arguments, settings=part.settings, resolve=plugins.build)
     except ImgenError:

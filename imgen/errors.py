@@ -5,6 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from imgen.plain import unsteered
+
+_LONGEST = 2_000  # characters of one error
+
 
 class ImgenError(Exception):
     """Something that the user can put right; `cli` prints it without a traceback.
@@ -13,6 +17,10 @@ class ImgenError(Exception):
     """
 
     exit_status = 2
+
+    def __init__(self, told: str = "") -> None:
+        """told: what is wrong. Whatever of it comes from a file or a server steers no terminal and ends in time."""
+        super().__init__("\n".join(_cut(line) for line in unsteered(str(told)).split("\n")))
 
 
 class RecipeError(ImgenError):
@@ -45,6 +53,10 @@ class Diverged(ImgenError):
     """A loss stopped being a number while training."""
 
     exit_status = 1
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."
 
 
 def near_miss(name: str, known: Iterable[str]) -> str:

@@ -41,5 +41,10 @@ def steering(text: str) -> str:
     return found[0] if found else ""
 
 
+def unsteered(text: str) -> str:
+    """A text with a mark of a character that cannot be shown in place of each that `steering` finds."""
+    return _STEERING.sub("\ufffd", text)
+
+
 # Controls but tabs and line ends, halves of characters, and what embeds, overrides or isolates a direction.
 _STEERING = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")

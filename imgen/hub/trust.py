@@ -17,6 +17,7 @@ from imgen.plain import plain, steering
 MOST_ENTRIES = 100_000
 MOST_OURS = 2_000
 MOST_PER_LINE = 4 * 2**20  # bytes
+MOST_OF_RECIPE = 2**16  # bytes; the longest that ships has some 3,000
 MOST_VALUES = 2_000_000  # of JSON in one file
 WIDEST = 20_000  # pixels of one side of a sheet
 _LONGEST_PATH = 1_000
@@ -177,6 +178,9 @@ def _numbered(file: Path) -> Iterator[tuple[int, str]]:
 
 
 def _recipe(file: Path) -> None:
+    if file.stat().st_size > MOST_OF_RECIPE:
+        # Reading YAML takes its time: a long one would keep whoever fetches it waiting.
+        raise ValueError(f"{file.stat().st_size:,} bytes; {MOST_OF_RECIPE:,} are allowed")
     text = _text(file)
     content = yaml_lines.parse(text, str(file)).content
     if not isinstance(content, dict):
@@ -186,7 +190,7 @@ def _recipe(file: Path) -> None:
     for part in parts:
         name = part.get("name") if isinstance(part, dict) else part
         if name is not None and not (isinstance(name, str) and _REGISTERED.fullmatch(name)):
-            raise ValueError(f"'{plain(name, 80)}' is no name of a registered thing; a recipe cannot name code")
+            raise ValueError(f"'{plain(str(name), 80)}' is no name of a registered thing; a recipe cannot name code")
 
 
 def _sheet(file: Path) -> None:
