@@ -71,9 +71,9 @@ def push(found: Plugins, words: tuple[str, ...], as_json: bool, **options: Any) 
 def pull(found: Plugins, repo: str, full: bool, out: Path | None, as_json: bool) -> None:
     """Fetch a model from the Hugging Face Hub: user/name, or user/name@revision.
 
-    It comes into the Hub's standard cache, and nothing that is there is fetched again; an interrupted download goes on.
-    Files are checked before use: a repository can hold no code that would run, and nothing is unpickled. Every command
-    takes user/name in place of a model, too.
+    It comes into the Hub's standard cache, and nothing that is there is fetched again. Files are checked before use: a
+    repository can hold no code that would run, and nothing is unpickled. Every command takes user/name in place of a
+    model, too.
     """
     from imgen.hub.pull import copy, pull
     from imgen.hub.reference import Reference

@@ -6,6 +6,8 @@ Which Hub, where its cache is and whose token is used are that library's own set
 
 from __future__ import annotations
 
+import hashlib
+import io
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,11 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from imgen import files
 from imgen.errors import HubError
 from imgen.hub.reference import Reference
 from imgen.plain import plain
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_SUM = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _PATIENCE = 5  # seconds that `reach` waits
 
 
@@ -61,15 +65,46 @@ def state(reference: Reference) -> State | None:
 
 
 def fetch(where: State, path: str) -> Path:
-    """A file of a repository in the standard cache; what an interrupted download left is gone on with."""
+    """A file of a repository in the standard cache, with the sum that the repository's listing tells.
+
+    A transfer that breaks off is gone on with, as far as the library does so.
+    """
     hub = _library()
+    (told,) = (file for file in where.files if file.path == path)
+    known = hub.try_to_load_from_cache(where.repo, path, revision=where.commit)
+    if isinstance(known, str):
+        return Path(known)
     with _told(Reference(where.repo, where.branch), path):
+        # The library calls the file in its cache what the Hub answers, whatever that is.
+        tag = hub.get_hf_file_metadata(hub.hf_hub_url(where.repo, path, revision=where.commit)).etag
+        if tag != told.sum or not _SUM.fullmatch(tag):
+            raise HubError(f"{where.repo}: {path}: the Hub tells no sum of it, or two; it was not fetched")
         file = Path(hub.hf_hub_download(where.repo, path, revision=where.commit))
-    cache = Path(_constants().HF_HUB_CACHE).resolve()
-    # The library names files after what the Hub answers: see to it that the answer stayed in its place.
-    if not file.resolve().is_relative_to(cache) or file.name != Path(path).name:
-        raise HubError(f"{where.repo}: the Hub would put {path!r} outside the cache; it was refused")
+    if not file.resolve().is_relative_to(cache().resolve()):
+        raise HubError(f"{where.repo}: {path}: came to lie outside the cache {cache()}; do not use this Hub")
+    if file.stat().st_size != told.size or told.sum not in sums(file):
+        forget(file)
+        raise HubError(f"{where.repo}: {path}: came otherwise than the repository tells; pull it again", again=True)
     return file
+
+
+def forget(file: Path) -> None:
+    """Take a file out of the cache: what is not to be trusted must not lie where another command would find it."""
+    aim = file.resolve()
+    file.unlink(missing_ok=True)
+    if aim.is_relative_to(cache().resolve()):
+        aim.unlink(missing_ok=True)
+
+
+def sums(content: Path | bytes) -> tuple[str, str]:
+    """The two sums of a file by which a Hub knows it: its sha256, and the one that git gives it."""
+    size = len(content) if isinstance(content, bytes) else content.stat().st_size
+    plainly, gits = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+    with io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as file:
+        while piece := file.read(2**20):
+            plainly.update(piece)
+            gits.update(piece)
+    return plainly.hexdigest(), gits.hexdigest()
 
 
 def cached(reference: Reference) -> Path | None:
@@ -87,8 +122,6 @@ def remember(where: State) -> None:
     if where.branch == where.commit:
         return
     ref = Path(_constants().HF_HUB_CACHE) / f"models--{where.repo.replace('/', '--')}" / "refs" / where.branch
-    from imgen import files
-
     if not ref.is_file() or ref.read_text(encoding="utf8") != where.commit:
         files.write(ref, where.commit)
 

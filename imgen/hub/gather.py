@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +16,7 @@ from imgen import __version__, privacy
 from imgen.card import card_of
 from imgen.errors import HubError, ImgenError, RecipeError
 from imgen.hub import contents
+from imgen.hub.client import sums
 from imgen.metrics import records
 from imgen.model import ModelConfig, digest_of, read_config
 from imgen.plugins import Plugins
@@ -38,26 +38,12 @@ class Item:
         return len(self.content) if isinstance(self.content, bytes) else self.content.stat().st_size
 
     def is_that(self, size: int, digest: str) -> bool:
-        """Whether a repository's file of this size and sum has the same content: sha256, or git's own."""
-        return size == self.size and digest in (self._sha256, self._git)
+        """Whether a repository's file of this size and sum has the same content."""
+        return size == self.size and digest in self._sums
 
     @cached_property
-    def _sha256(self) -> str:
-        if isinstance(self.content, bytes):
-            return hashlib.sha256(self.content).hexdigest()
-        with self.content.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-
-    @cached_property
-    def _git(self) -> str:
-        digest = hashlib.sha1(b"blob %d\0" % self.size, usedforsecurity=False)
-        if isinstance(self.content, bytes):
-            digest.update(self.content)
-        else:
-            with self.content.open("rb") as file:
-                for piece in iter(lambda: file.read(2**20), b""):
-                    digest.update(piece)
-        return digest.hexdigest()
+    def _sums(self) -> tuple[str, str]:
+        return sums(self.content)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,24 +103,12 @@ def _wanted(reference: Reference, there: client.State, parts: tuple[contents.Par
 def _fetched(reference: Reference, there: client.State, path: str) -> Path:
     """Fetch a file, check it, and give the folder of the repository in the cache."""
     file = client.fetch(there, path)
-    (size,) = (each.size for each in there.files if each.path == path)
-    found = file.stat().st_size
-    if found != size:
-        _forget(file)
-        raise HubError(f"{reference}: {path} has {found:,} bytes, not the {size:,} that were told; pull it again")
     try:
         trust.check_file(path, file, str(reference))
     except ImgenError:
-        _forget(file)
+        client.forget(file)
         raise
     return file.parents[path.count("/")]
-
-
-def _forget(file: Path) -> None:
-    """What is not to be trusted does not stay in the cache, where another command would find it."""
-    aim = file.resolve()
-    file.unlink(missing_ok=True)
-    aim.unlink(missing_ok=True)
 
 
 def _kept(reference: Reference, parts: tuple[contents.Part, ...], why: str) -> Pulled:
