@@ -14,14 +14,19 @@ from imgen.data.spec import DataSpec
 
 _DRAWN = re.compile(r"\bdrawn by imgen\b|nobody's face|\bno faces?\b", re.IGNORECASE)
 _HUMAN = re.compile(
-    r"celeba|celebrit|utkface|facescrub|\bpeople\b|\bpersons?\b|\bfaces?\b|portrait|\bidentit(y|ies)\b|\bmale\b|"
-    r"\bfemale\b|\bgender\b|smiling|beard|mustache|lipstick|_hair\b|\bhair\b|\byoung\b|\bage\b|\bwom[ae]n\b|\bm[ae]n\b",
+    r"celeba|celebrit|utkface|facescrub|\bpeople\b|\bpersons?\b|\bfaces?\b|portrait|\b(fe)?male\b|\bgender\b|"
+    r"\bsmiling\b|\b(no_)?beard\b|\bmustache\b|lipstick|[a-z]{1,20}_hair\b|\bwom[ae]n\b|\bm[ae]n\b",
     re.IGNORECASE,
 )
 _KNOWN_TERMS = {
     "celeba": "CelebA's pictures may be used for research that is not commercial only, and so may the weights.",
     "utkface": "UTKFace's pictures may be used for research that is not commercial only, and so may the weights.",
 }
+_CONSENT = (
+    "Whether those shown agreed that models learn from them is not recorded; people in collections of "
+    "photographs from the web were as a rule not asked. What the model makes can resemble some of them, and whoever "
+    "is among them has a claim to be heard by the publisher of these weights."
+)
 _PARTS = {"all": "everybody in it", "train": "half of the people in it"}
 _NORMS = ("running_mean", "running_var", "num_batches_tracked")
 
@@ -166,7 +171,7 @@ def shows(facts: Facts) -> str:
     """Whom the data show: `nobody`, `people`, or `unknown`."""
     if _DRAWN.search(facts.config.data.about) or facts.config.data.vector:
         return "nobody"
-    return "people" if facts.config.data.people or _HUMAN.search(_evidence(facts)) else "unknown"
+    return "people" if _HUMAN.search(_evidence(facts)) else "unknown"
 
 
 def _evidence(facts: Facts) -> str:
@@ -180,15 +185,14 @@ def _evidence(facts: Facts) -> str:
 def _faces(facts: Facts) -> str:
     if shows(facts) == "nobody":
         return "Nobody is shown: there is no person whose consent would be needed."
-    if shows(facts) == "people":
-        return (
-            "The pictures show people. Whether they agreed that models learn from them is not recorded; those in "
-            "collections of photographs from the web were as a rule not asked. What the model makes can resemble some "
-            "of them, and whoever is among them has a claim to be heard by the publisher of these weights."
-        )
+    found = dict.fromkeys(match[0] for match in _HUMAN.finditer(_evidence(facts)))
+    if found:
+        names = listed([prose(name, 60) for name in found], 6)
+        return f"Going by its names ({names}), the data set shows people. {_CONSENT}"
+    sorted_by = "Its pictures are sorted by identity, and often that means people. " if facts.config.data.people else ""
     return (
-        "Whether the pictures show people is not recorded. As long as it is not known, treat the model as if they did: "
-        "what it makes may resemble somebody who was not asked."
+        f"{sorted_by}Whether people are shown is not recorded. As long as it is not known, treat the model as if they "
+        f"were. {_CONSENT}"
     )
 
 

@@ -191,7 +191,7 @@ class Facts:
 
     @cached_property
     def _all_records(self) -> Sequence[Record]:
-        return [record for record in records.read(self.folder) if _sound(record)]
+        return records.read(self.folder)
 
     def _of_these(self, record: Record) -> bool:
         # What is measured while training knows its step, and no file of weights yet.
@@ -245,15 +245,3 @@ def _whole(value: Any) -> bool:
 
 def _pathlike(value: Any) -> bool:
     return isinstance(value, str) and any(sign in value for sign in "/\\~")
-
-
-def _sound(record: Record) -> bool:
-    """Whether a record's parts are what they should be: a file of lines may come from anywhere."""
-    mappings = (record.settings, record.counts, record.data, record.details, record.versions)
-    lists = (record.notes, record.seeds)
-    texts = (record.protocol, record.sha256, record.device)
-    return (
-        all(isinstance(each, Mapping) for each in mappings)
-        and all(isinstance(each, (list, tuple)) for each in lists)
-        and all(isinstance(each, str) for each in texts)
-    )

@@ -87,7 +87,10 @@ def _mean(value: Value) -> str:
 
 def _repetitions(record: Record) -> str:
     seeds = [str(seed) for seed in record.seeds if isinstance(seed, int)]
-    return f"{len(seeds)}: {', '.join(seeds[:10])}" + (", ..." if len(seeds) > 10 else "") if seeds else "not told"
+    if not seeds:
+        return "not told"
+    shown = ", ".join(seeds[:10]) + (" ..." if len(seeds) > 10 else "")
+    return f"{len(seeds)} (seed{'s' if len(seeds) > 1 else ''} {shown})"
 
 
 def _counts(record: Record) -> str:

@@ -69,7 +69,7 @@ def use(facts: Facts, repo: Reference | None) -> str:
     """The section: what to install, the one-line use, and the same in Python."""
     able = abilities(facts)
     target = str(repo) if repo else facts.weights.name
-    here = "" if repo else "In the folder of this card:"
+    here = "Then:" if repo else "Then, in the folder of this card:"
     return section(
         "Use",
         _install(facts),
