@@ -24,7 +24,9 @@ def _uncompiled(kind: type[Optimizer]) -> Callable[..., Optimizer]:
     return type(kind.__name__, (kind,), methods)
 
 
-_Adam = _uncompiled(torch.optim.Adam)
+Adam = _uncompiled(torch.optim.Adam)
+"""Torch's own, for what is trained outside of the trainer."""
+
 _RMSprop = _uncompiled(torch.optim.RMSprop)
 
 
@@ -32,7 +34,7 @@ def adam(
     lr: float, betas: tuple[float, float] = (0.5, 0.999), eps: float = 1e-8, weight_decay: float = 0.0
 ) -> OptimizerFactory:
     """Adam in one fused kernel. `betas` default to the values of DCGAN, which nearly every GAN took over."""
-    return lambda parameters: _Adam(parameters, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True)
+    return lambda parameters: Adam(parameters, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True)
 
 
 def rmsprop(lr: float, alpha: float = 0.9, eps: float = 1e-10) -> OptimizerFactory:

@@ -21,6 +21,7 @@ from imgen.images import to_float
 from imgen.metrics.attribute_network import AttributeClassifier
 from imgen.metrics.translation import rows_of
 from imgen.metrics.weights import kept_with, read_weights, write_weights
+from imgen.optim import Adam
 
 if TYPE_CHECKING:
     from imgen.metrics import Evaluation
@@ -168,7 +169,7 @@ def train_classifier(
     # It keeps pictures in memory, or on the device, where they fit, and else reads the next batches meanwhile.
     loader = Loader(_Truth(spec=dataset.spec, columns=columns), batch=settings.batch, seed=seed, device=device)
     noise = torch.Generator().manual_seed(seed)
-    adam = torch.optim.Adam(model.parameters(), lr=settings.rate)
+    adam = Adam(model.parameters(), lr=settings.rate)
     cuda = device.type == "cuda"
     deterministic = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
     try:

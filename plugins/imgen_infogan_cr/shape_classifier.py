@@ -20,6 +20,7 @@ from imgen.data.spec import Attribute, DataSpec, Factor
 from imgen.errors import DataError
 from imgen.images import to_float
 from imgen.metrics.weights import kept_with, read_weights, write_weights
+from imgen.optim import Adam
 from imgen_infogan_cr.networks import conv, narrow_widths, start
 
 NAME = "shape-classifier"
@@ -155,7 +156,7 @@ def train_shape_classifier(
     model = _arranged(_first(spec, training.seed).to(device))
     columns = {"images": images, "kinds": kinds_of(dataset, np.arange(pictures))}
     loader = Loader(_Kinds(spec=spec, columns=columns), batch=training.batch, seed=training.seed, device=device)
-    adam = torch.optim.Adam(model.parameters(), lr=training.lr)
+    adam = Adam(model.parameters(), lr=training.lr)
     steps = training.length(pictures)
     deterministic = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
     try:
