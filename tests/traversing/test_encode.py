@@ -243,7 +243,7 @@ def test_what_is_no_number_is_null_in_json():
     assert as_csv(["a", "b", "c"], ["x"], codes) == b"file,a,b,c\nx,nan,inf,0.1\n"
 
 
-def test_names_that_are_no_text(real_cli, run, draw, here, write_plugin):
+def test_names_that_are_no_text(cli, real_cli, run, draw, here, write_plugin):
     """Bytes of a file's name that are not UTF-8 come out as they went in."""
     import os
 
@@ -255,10 +255,10 @@ def test_names_that_are_no_text(real_cli, run, draw, here, write_plugin):
     home = {"PYTHONPATH": str(write_plugin.home)}
     assert real_cli("encode", run, ".", "--out", "a.csv", **home).status == 0
     assert (here / "a.csv").read_bytes() == b"file,right,left\n\xff\xe9.png,-1.0,1.0\n"
-    assert real_cli("encode", run, ".", "--out", "a.npz", **home).status == 0
+    assert cli("encode", run, ".", "--out", "a.npz").status == 0
     with np.load("a.npz", allow_pickle=False) as file:
         assert os.fsencode(str(file["files"][0])) == name
-    assert real_cli("encode", run, ".", "--out", "a.json", **home).status == 0
+    assert cli("encode", run, ".", "--out", "a.json").status == 0
     assert os.fsencode(json.loads((here / "a.json").read_text())[0]["file"]) == name
     said = real_cli("traverse", run, "--from", ".", **home)
     assert said.status == 0, said.err
