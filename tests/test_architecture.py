@@ -204,6 +204,8 @@ def test_nothing_unpickles_and_no_text_becomes_code():
         (["datasets"], ("torch",)),
         (["losses"], ("torch",)),
         (["plugins"], ("torch",)),
+        (["doctor", "--help"], ("torch", "packaging", "huggingface_hub")),
+        (["install", "--help"], ("torch", "packaging", "huggingface_hub")),
         (["train", "--help"], ("torch",)),
         (["translate", "--help"], ("torch",)),
         (["traverse", "--help"], ("torch",)),

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--load", is_flag=True, help="Load each plugin of others as well, in a process of its own.")
-@click.option("--limit", metavar="SECONDS", default=60.0, show_default=True, help="What --load gives each plugin.")
+@click.option(
+    "--limit",
+    metavar="SECONDS",
+    type=click.FloatRange(0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="What --load gives each plugin.",
+)
 @click.option("--offline", is_flag=True, help="Do not ask the Hub.")
 @as_json
 @click.pass_context

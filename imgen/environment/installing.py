@@ -17,7 +17,7 @@ from typing import Any
 from imgen import distributions
 from imgen.distributions import OURS, Point, normal
 from imgen.environment import probe
-from imgen.environment.managers import Manager, Request, command_line
+from imgen.environment.managers import Manager, Request, command_line, removal_of_imgen, upgrade_of_imgen
 from imgen.errors import PluginError, near_miss
 from imgen.plain import plain
 
@@ -65,7 +65,7 @@ def plan(request: Request, manager: Manager) -> list[list[str]]:
         if bare and normal(bare[0]) == OURS and (request.upgrade or rest or head != bare[0]):
             raise PluginError(
                 f"imgen install: '{package}': this command leaves imgen itself as it is; "
-                f"for another one: {_upgrade_of_imgen(manager)}"
+                f"for another one: {upgrade_of_imgen(manager)}"
             )
     return manager.install(request)
 
@@ -117,6 +117,10 @@ def uninstall(packages: Sequence[str], manager: Manager, say: Say) -> Outcome:
     for command in commands:
         _run(command, say)
     importlib.invalidate_caches()
+    staying = [point.package for point in distributions.points() if point.package.name in packages]
+    if staying:
+        where = f"'{staying[0].name}' is still here, at {staying[0].place}"
+        raise InstallFailed(f"{where}: what is not in this environment, such as on PYTHONPATH, pip leaves alone")
     left = {(each["name"], each["package"]) for each in probe.installed()}
     return Outcome(tuple(Change(**each) for each in before if (each["name"], each["package"]) not in left))
 
@@ -196,7 +200,7 @@ def _is_new(plugin: dict[str, Any], before: dict[tuple[str, str], str], came: di
 
 def _package_of(name: str, found: Sequence[Point], manager: Manager) -> str:
     if normal(name) == OURS:
-        raise PluginError(f"imgen does not uninstall itself; do it with: {_removal_of_imgen(manager)}")
+        raise PluginError(f"imgen does not uninstall itself; do it with: {removal_of_imgen(manager)}")
     shipped = {point.entry.name for point in found if point.shipped}
     others = [point for point in found if not point.shipped]
     by_package = {point.package.name for point in others if normal(point.package.name) == normal(name)}
@@ -213,13 +217,3 @@ def _package_of(name: str, found: Sequence[Point], manager: Manager) -> str:
         raise PluginError(f"'{here[0].name}' brings no plugin of imgen, so it is left alone; see `imgen plugins`")
     known = {point.entry.name for point in others} | {point.package.name for point in others}
     raise PluginError(f"no plugin or package is called '{name}'{near_miss(name, known)}")
-
-
-def _upgrade_of_imgen(manager: Manager) -> str:
-    ways = {"uv tool": "uv tool upgrade imgen", "pipx": "pipx upgrade imgen", "uv project": "uv add -U imgen"}
-    return ways.get(manager.name) or command_line(manager.install(Request((OURS,), upgrade=True))[-1])
-
-
-def _removal_of_imgen(manager: Manager) -> str:
-    ways = {"uv tool": "uv tool uninstall imgen", "pipx": "pipx uninstall imgen"}
-    return ways.get(manager.name) or command_line(manager.uninstall([OURS])[-1]).replace(" --yes", "")

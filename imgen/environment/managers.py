@@ -83,6 +83,19 @@ def command_line(command: Sequence[str]) -> str:
     return shlex.join(command)
 
 
+def upgrade_of_imgen(owner: Manager, specifier: str = "") -> str:
+    """The command that brings another version of imgen itself, as one types it."""
+    ways = {"uv tool": "uv tool upgrade imgen", "pipx": "pipx upgrade imgen"}
+    wanted = Request((f"{OURS}{specifier}",), upgrade=True)
+    return ways.get(owner.name) or command_line(owner.install(wanted)[-1])
+
+
+def removal_of_imgen(owner: Manager) -> str:
+    """The command that uninstalls imgen itself, as one types it."""
+    ways = {"uv tool": "uv tool uninstall imgen", "pipx": "pipx uninstall imgen"}
+    return ways.get(owner.name) or command_line(owner.uninstall([OURS])[-1]).replace(" --yes", "")
+
+
 def _pip() -> Manager:
     def install(request: Request) -> list[list[str]]:
         return [[sys.executable, "-m", "pip", "install", *request.words()]]

@@ -11,7 +11,7 @@ from importlib.machinery import PathFinder
 from imgen import distributions, plugins
 from imgen.distributions import Point
 from imgen.environment import installing
-from imgen.environment.managers import Manager, Request, command_line
+from imgen.environment.managers import Manager, Request, command_line, upgrade_of_imgen
 from imgen.environment.rows import Row
 from imgen.plain import plain
 
@@ -48,10 +48,10 @@ def _plugin(point: Point, owner: Manager, silenced: bool, load: bool, patience: 
         return Row(_SECTION, name, "ok", told)
     state, why = plugins.misfit(package)
     if state:
-        newer = "newer" in state
         wanted = next(iter(package.needs(distributions.OURS)), "")
-        command = owner.install(Request((f"imgen{wanted}" if newer else package.name,), upgrade=True))[-1]
-        return Row(_SECTION, name, "broken", f"{told}: {why.partition(':')[0]}", command_line(command))
+        newer = "newer" in state
+        way = upgrade_of_imgen(owner, wanted) if newer else f"imgen install -U {package.name}"
+        return Row(_SECTION, name, "broken", f"{told}: {why.partition(':')[0]}", way)
     unmet = distributions.unmet(line for line in package.requires if not line.lower().startswith("imgen"))
     if unmet:
         command = owner.install(Request(tuple(line.partition(" (")[0] for line in unmet)))[-1]

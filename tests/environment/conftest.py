@@ -54,7 +54,7 @@ class Environment:
     def imgen(self, *argv: str | Path, cwd: Path, **env: str) -> Ran:
         """Run `imgen ...` in it, with no index but the folder of wheels."""
         offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels), "PIP_NO_BUILD_ISOLATION": "0"}
-        offline |= {"PIP_NO_CACHE_DIR": "1", "PIP_CONFIG_FILE": os.devnull}
+        offline |= {"PIP_NO_CACHE_DIR": "1", "PIP_NO_COMPILE": "1", "PIP_CONFIG_FILE": os.devnull}
         command = [self.python, "-m", "imgen", *map(str, argv)]
         done = subprocess.run(
             command, cwd=cwd, env=os.environ | offline | env, stdin=subprocess.DEVNULL, capture_output=True, text=True

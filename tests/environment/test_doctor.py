@@ -5,10 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import time
+from pathlib import Path
 
 import pytest
 
+import imgen
 from imgen import distributions
 from imgen.environment import machine, probe, strangers, surroundings, versions
 from imgen.environment.managers import manager
@@ -254,6 +257,11 @@ def test_variables_without_their_secrets(monkeypatch):
     assert rows["HTTPS_PROXY"].told == "http://proxy:80"
     assert rows["IMGEN_PLUGIN"].state == "warn" and "did you mean 'IMGEN_PLUGINS'" in rows["IMGEN_PLUGIN"].told
     assert rows["IMGEN_CACHE"].state == "ok" and "UNRELATED" not in rows
+
+
+def test_the_doctor_knows_every_variable_of_imgen():
+    sources = "".join(path.read_text(encoding="utf8") for path in Path(imgen.__file__).parent.rglob("*.py"))
+    assert set(re.findall(r"IMGEN_[A-Z_]+", sources)) <= set(surroundings.OURS)
 
 
 def test_the_hub(monkeypatch):

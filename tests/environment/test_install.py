@@ -82,16 +82,36 @@ def test_what_pip_cannot_find_is_one_line_after_its_own(run):
     assert "Traceback" not in ran.err
 
 
+BACKEND = """\
+import os, zipfile
+
+FILES = {
+    "stripes.pth": os.getcwd(),
+    "imgen_stripes-0.3.dist-info/METADATA": "Metadata-Version: 2.1\\nName: imgen-stripes\\nVersion: 0.3\\n",
+    "imgen_stripes-0.3.dist-info/WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+    "imgen_stripes-0.3.dist-info/entry_points.txt": "[imgen]\\nstripes = imgen_stripes\\n",
+}
+
+def build_editable(folder, config_settings=None, metadata_directory=None):
+    name = "imgen_stripes-0.3-py3-none-any.whl"
+    record = "imgen_stripes-0.3.dist-info/RECORD"
+    with zipfile.ZipFile(os.path.join(folder, name), "w") as wheel:
+        for path, text in FILES.items():
+            wheel.writestr(path, text)
+        wheel.writestr(record, "".join(f"{path},,\\n" for path in [*FILES, record]))
+    return name
+"""
+
+
 @pytest.fixture
 def project(tmp_path, source_of) -> Path:
-    """A plugin's folder, as its author has it, in a folder with a blank in its name."""
+    """A plugin's folder, as its author has it, below one with a blank in its name; it builds itself, and quickly."""
     folder = tmp_path / "my work" / "stripes"
     folder.mkdir(parents=True)
     (folder / "imgen_stripes.py").write_text(source_of("imgen_stripes", "stripes"))
+    (folder / "backend.py").write_text(BACKEND)
     (folder / "pyproject.toml").write_text(
-        '[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n'
-        '[project]\nname = "imgen-stripes"\nversion = "0.3"\ndependencies = ["imgen>=0.1"]\n'
-        '[project.entry-points.imgen]\nstripes = "imgen_stripes"\n[tool.setuptools]\npy-modules = ["imgen_stripes"]\n'
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
     )
     return folder
 

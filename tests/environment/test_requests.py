@@ -85,3 +85,11 @@ def test_what_stays_is_written_down():
 )
 def test_the_gist_of_what_pip_says(said, gist):
     assert installing.gist(said) == gist
+
+
+def test_what_pip_leaves_alone_is_told(cli, write_plugin, monkeypatch):
+    write_plugin("dots", BROKEN, package="imgen-dots")
+    monkeypatch.setattr(installing, "_run", lambda command, say: None)
+    said = cli("uninstall", "-y", "dots")
+    assert (said.status, said.out, len(said.lines)) == (1, "", 1)
+    assert said.err.startswith(f"imgen: 'imgen-dots' is still here, at {write_plugin.home}")
