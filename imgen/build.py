@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules import module as modules
 from torch.overrides import TorchFunctionMode
 
-from imgen import __version__, binding, strict_json
+from imgen import __version__, binding, strict_json, tensor_header
 from imgen.algorithm import Algorithm
-from imgen.bounds import bounded
+from imgen.bounds import TooMuch, bounded
 from imgen.data.loader import outline as outline_of_batch
 from imgen.data.spec import Dataset, DataSpec
 from imgen.errors import ImgenError, RecipeError, WeightsError
@@ -44,6 +46,7 @@ _KINDS = {
     torch.complex64: "C64",
 }
 _DRAWS = {"normal_", "uniform_", "trunc_normal_", "kaiming_normal_", "kaiming_uniform_", "xavier_normal_"}
+_PARTS, _SPARE_PARTS = 10, 1_000  # modules, parameters and buffers that are registered while a model is built
 _FACTOR, _SPARE = 2, 64 * 2**20  # by how much a model may exceed its file [times, bytes]
 # `plugin (package version)`, as `Plugins.owner` gives it, or without the plugin; pip can fetch the package by its name.
 _PACKAGE = r"(?P<package>[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?) [A-Za-z0-9.+!_?-]{1,60}"
@@ -141,7 +144,8 @@ def outline(config: ModelConfig, plugins: Plugins, where: Path) -> nn.Module:
         raise WeightsError(f"{where}: model '{config.name}': " + "; ".join(problem.text for problem in problems))
     try:
         # A header's numbers may ask for any number of layers, and its model's code knows no bounds.
-        with torch.device("meta"), _NoFirstWeights(), bounded({"imgen", factory.__module__.partition(".")[0]}):
+        packages = {"imgen", factory.__module__.partition(".")[0]}
+        with torch.device("meta"), _NoFirstWeights(), _of_parts(_tensors(where)), bounded(packages):
             model: nn.Module = binding.build(factory, config.data, settings=settings)
         return model
     except ImgenError as error:
@@ -168,6 +172,39 @@ def load_model(path: Path, plugins: Plugins, device: str = "cpu") -> tuple[nn.Mo
     except RuntimeError as error:
         raise WeightsError(f"{path}: does not fit the model '{config.name}': {_one_line(error)}") from None
     return model.to(device).eval().requires_grad_(False), config
+
+
+@contextmanager
+def _of_parts(tensors: int) -> Iterator[None]:
+    """While this lasts, a model may have so many parts as go with the tensors of its file, and not any number.
+
+    Raises: `TooMuch`.
+    """
+    left = _PARTS * tensors + _SPARE_PARTS
+
+    def count(module: nn.Module, name: str, part: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise TooMuch(f"has far more parts than the {tensors:,} tensors of its file")
+
+    hooks = (
+        modules.register_module_module_registration_hook(count),
+        modules.register_module_parameter_registration_hook(count),
+        modules.register_module_buffer_registration_hook(count),
+    )
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _tensors(where: Path) -> int:
+    try:
+        return len(tensor_header.read(where).tensors)
+    except (OSError, tensor_header.Unsound):
+        return tensor_header.MOST_TENSORS
 
 
 class _NoFirstWeights(TorchFunctionMode):
