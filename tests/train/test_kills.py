@@ -93,9 +93,9 @@ def test_killed_before_the_first_step(tiny, killed, real_cli, here):
 def test_real_faces_at_the_papers_size(killed, real_cli, here, shared_data):
     """SD-DCGAN's own recipe on photos, small batches: killed once, bit-equal."""
     root = shared_data("celeba_identity64")
-    argv = ("recipes/sddcgan.yaml", "--root", root, "--max-identities", "20", "--batch", "1", "--steps", "20")
-    argv = (*argv, "--save-every", "5", "--log-every", "1", "--tensorboard", "false", "--preview-every", "0")
-    status, err = killed(argv, signal.SIGKILL, steps=7)
+    argv = ("recipes/sddcgan.yaml", "--root", root, "--max-identities", "20", "--batch", "1", "--steps", "10")
+    argv = (*argv, "--save-every", "4", "--log-every", "1", "--tensorboard", "false", "--preview-every", "0")
+    status, err = killed(argv, signal.SIGKILL, steps=5)
     assert status == -signal.SIGKILL, err
     said = real_cli("train", *argv)
     assert said.status == 0 and "resuming at step" in said.err, said.err
