@@ -23,16 +23,17 @@ def new() -> None:
 )
 @as_json
 def plugin(name: str, kind: str, out: Path | None, as_json: bool) -> None:
-    """Make a plugin that installs, passes its tests and trains at once.
+    """Make a plugin that installs, passes its tests and works at once.
 
-    NAME is in kebab-case, such as my-method: the package is then imgen-my-method, its module imgen_my_method, and its
-    recipe my-method. The method in it is a small one that works; put your own in its place.
+    NAME is in kebab-case, such as my-method: the package is then imgen-my-method, and its module imgen_my_method. A gan
+    is a small method with a recipe, which trains in about a minute; a metric measures what any model makes. Put your
+    own in their place.
     """
     project = scaffold.Project(name, kind)
     scaffold.check(project, plugins.installed())
     folder = out or Path(project.package)
     written = scaffold.write(project, folder)
-    steps = [f"cd {folder}", "imgen install -e '.[test]'", "pytest", f"imgen train {name}", "imgen sample"]
+    steps = [f"cd {folder}", "imgen install -e '.[test]'", "pytest", *project.uses]
     if as_json:
         told = {"name": name, "kind": kind, "package": project.package, "module": project.module}
         give(told | {"folder": str(folder), "files": [str(path) for path in written], "next": steps})

@@ -24,8 +24,12 @@ from imgen.plugins import KINDS as REGISTERED
 from imgen.plugins import Plugins
 from imgen.registry import singular
 
-KINDS: Mapping[str, str] = {"gan": "pictures from latent codes"}
-"""What can be made, and what it does."""
+KINDS: Mapping[str, str] = {"gan": "pictures from latent codes", "metric": "a measurement of generated pictures"}
+"""What can be made, and what it is for."""
+_USES: Mapping[str, tuple[str, ...]] = {
+    "gan": ("imgen train {name}", "imgen sample"),
+    "metric": ("imgen evaluate -m {name}",),
+}
 
 _HOME = Path(__file__).parent
 _ENDING = ".template"
@@ -57,6 +61,11 @@ class Project:
     def algorithm(self) -> str:
         """The name of its class."""
         return "".join(part.capitalize() for part in self.name.split("-"))
+
+    @property
+    def uses(self) -> list[str]:
+        """The commands that use it, once it is installed."""
+        return [command.format(name=self.name) for command in _USES[self.kind]]
 
     def files(self) -> dict[str, str]:
         """The text of every file, by its path in the project."""

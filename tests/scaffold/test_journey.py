@@ -56,16 +56,16 @@ class Environment:
         """What `imgen plugins` lists, by name."""
         return {each["name"]: each for each in json.loads(self.imgen("plugins", "--json").out)}
 
-    def add(self, project: Project, change: Callable[[str], str], of: str) -> None:
-        """Install a project by pip, one file of which is changed."""
+    def add(self, project: Project, of: str, change: Callable[[str], str]) -> Path:
+        """Install a project by pip, one file of which is changed; gives its folder."""
         source = self.folder / f"source-{project.name}"
         write(project, source)
-        path = source / of
-        before = path.read_text(encoding="utf8")
-        path.write_text(change(before), encoding="utf8")
-        assert path.read_text(encoding="utf8") != before
+        before = (source / of).read_text(encoding="utf8")
+        assert change(before) != before
+        (source / of).write_text(change(before), encoding="utf8")
         done = self.run("-m", "pip", "install", "--quiet", "--no-deps", source)
         assert done.status == 0, done.err
+        return source
 
 
 @pytest.fixture
@@ -112,14 +112,11 @@ def test_from_the_first_command_to_the_last(environment):
 
 def test_whatever_a_plugin_does_all_else_works(environment):
     """One fails when it is imported, one is for a later imgen, one takes a name that another has."""
-    environment.add(
-        Project("fine"), lambda text: text.replace('version = "0.1.0"', 'version = "0.1.1"'), "pyproject.toml"
-    )
-    environment.add(Project("failing"), lambda text: f"{text}\n1 / 0\n", "imgen_failing/__init__.py")
-    environment.add(Project("later"), lambda text: text.replace('"imgen>=', '"imgen>=99", "imgen>='), "pyproject.toml")
-    environment.add(
-        Project("other"), lambda text: text.replace('name="other"', 'name="fine"'), "imgen_other/__init__.py"
-    )
+    add, project = environment.add, "pyproject.toml"
+    add(Project("fine"), project, lambda text: text.replace('version = "0.1.0"', 'version = "0.1.1"'))
+    add(Project("failing"), "imgen_failing/__init__.py", lambda text: f"{text}\n1 / 0\n")
+    add(Project("later"), project, lambda text: text.replace('"imgen>=', '"imgen>=99", "imgen>='))
+    add(Project("other"), "imgen_other/__init__.py", lambda text: text.replace('name="other"', 'name="fine"'))
 
     listed = environment.plugins()
     assert listed["fine"]["state"] == listed["sdgan"]["state"] == "loaded"
@@ -145,7 +142,24 @@ def test_whatever_a_plugin_does_all_else_works(environment):
 
     trained = environment.imgen("train", "fine", "--steps", "3", *TINY)
     assert (trained.status, trained.out) == (0, "runs/fine-0001/model.safetensors\n"), trained.err
+    _measure(environment, "runs/fine-0001")
     gone = environment.imgen("uninstall", "--yes", "failing", "imgen-later", "other")
     assert gone.status == 0, gone.err
     assert {"failing", "later", "other"}.isdisjoint(environment.plugins())
     assert environment.imgen("losses").err == ""
+
+
+def _measure(environment: Environment, run: str) -> None:
+    """A scaffolded metric passes its tests and measures a model of another plugin."""
+    version = 'version = "0.1.0"'
+    source = environment.add(
+        Project("my-metric", "metric"),
+        "pyproject.toml",
+        lambda text: text.replace(version, version.replace("0.1", "2.0")),
+    )
+    tested = environment.run("-m", "pytest", "-q", cwd=source.name)
+    assert tested.status == 0, tested.out
+    assert " passed" in tested.out and "skipped" not in tested.out
+    told = environment.imgen("evaluate", run, "-m", "my-metric", "-s", "pictures=20", "--json")
+    assert told.status == 0, told.err
+    assert '"generated"' in told.out and "share of black to white" in told.out
