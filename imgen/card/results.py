@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from imgen.card.facts import Facts
-from imgen.card.text import bullets, code, prose, section, table, told
+from imgen.card.text import code, prose, section, table, told
 from imgen.metrics import number
 from imgen.metrics.records import Record, Value
 
@@ -19,12 +19,20 @@ def results(facts: Facts) -> str:
     if not facts.records:
         return section("Results", _none(facts))
     rows = [
-        [code(record.metric), code(name), _mean(value), _repetitions(record), _step(record), _counts(record)]
-        for record in facts.records
+        [
+            f"{place}",
+            code(record.metric),
+            code(name),
+            _mean(value),
+            _repetitions(record),
+            _step(record),
+            _counts(record),
+        ]
+        for place, record in enumerate(facts.records, 1)
         for name, value in record.values.items()
     ]
     cut = f"The table shows {_MOST:,} of {len(rows):,} numbers; `metrics.jsonl` has all." if len(rows) > _MOST else ""
-    heading = ["metric", "value of", "mean ± standard deviation", "seeds", "step", "measured on"]
+    heading = ["", "metric", "value of", "mean ± standard deviation", "seeds", "step", "measured on"]
     if not any(record.counts for record in facts.records):
         heading, rows = heading[:-1], [row[:-1] for row in rows]
     return section(
@@ -34,7 +42,7 @@ def results(facts: Facts) -> str:
         "Seeds are those of the measurement: repetitions measure the same weights with other draws. They say nothing "
         "of how much another training would differ.",
         "How they were taken:",
-        bullets(_how(record, facts) for record in facts.records),
+        "\n".join(f"{place}. {_how(record, facts)}" for place, record in enumerate(facts.records, 1)),
         _others(facts),
     )
 
@@ -57,8 +65,17 @@ def model_index(facts: Facts, task: str) -> list[dict[str, Any]]:
         if metrics:
             dataset = told(_dataset(record, facts) or "unknown", 100)
             kind = {"type": task or "other", "name": (task or "other").replace("-", " ")}
-            found.append({"task": kind, "dataset": {"type": dataset, "name": dataset}, "metrics": metrics})
+            told_of = {"type": dataset, "name": dataset, **_other_settings(record, facts)}
+            found.append({"task": kind, "dataset": told_of, "metrics": metrics})
     return found
+
+
+def _other_settings(record: Record, facts: Facts) -> dict[str, Any]:
+    """The settings of the data as the Hub has them, where they are not those of the training."""
+    data = facts.placeless("datasets", record.data)
+    if not record.data or data == facts.recipe.get("dataset"):
+        return {}
+    return {"args": {told(name, 60): told(_shown(value), 100) for name, value in data.items() if name != "name"}}
 
 
 def _arguments(record: Record, value: Value) -> dict[str, Any]:

@@ -66,8 +66,8 @@ def test_results_have_their_mean_spread_seeds_counts_and_protocol(weights, plugi
     told = [Measured(values={"auc": value}, counts={"pairs": 1000}, protocol="pairs by eye") for value in (0.5, 0.7)]
     measure(folder, *told, seeds=(3, 4))
     card = card_of(folder, plugins)
-    assert "| `drawn-identity` | `auc` | 0.6000 ± 0.1414 | 2 (seeds 3, 4) | 4 | 1,000 pairs |" in card
-    assert "`drawn-identity`: pairs by eye; all settings: pairs=1000; data: `shapes`" in card
+    assert "| 1 | `drawn-identity` | `auc` | 0.6000 ± 0.1414 | 2 (seeds 3, 4) | 4 | 1,000 pairs |" in card
+    assert "\n1. `drawn-identity`: pairs by eye; all settings: pairs=1000; data: `shapes`" in card
     (result,) = ModelCard(card).data.eval_results
     assert result.metric_value == pytest.approx(0.6) and result.metric_type == "drawn-identity"
     assert result.metric_name == "auc of drawn-identity (pairs by eye)" and result.dataset_name == "shapes"
@@ -96,11 +96,22 @@ def test_the_newest_measurement_counts_and_other_states_do_not(weights, plugins)
     assert "holds 2 more of other states" in card
 
 
+def test_measurements_on_several_data_sets_are_told_apart(weights, plugins):
+    folder = weights()
+    for value, size in ((0.25, 16), (0.75, 32)):
+        measure(folder, Measured(values={"auc": value}), data={"name": "shapes", "size": size, "root": "/home/jane"})
+    card = card_of(folder, plugins)
+    assert "| 1 | `drawn-identity` | `auc` | 0.2500 |" in card and "| 2 | `drawn-identity` | `auc` | 0.7500 |" in card
+    assert "\n2. `drawn-identity`" in card and "`shapes` size=32, root=ROOT" in card and "jane" not in card
+    told = [(result.metric_value, result.dataset_args["size"]) for result in ModelCard(card).data.eval_results]
+    assert told == [(0.25, "16"), (0.75, "32")]
+
+
 def test_what_a_run_measures_in_the_end_is_in_its_card(weights, plugins):
     folder = weights()
     record = Record(**{**vars(Record.of("fid", {}, [Measured(values={"fid": 12.5})], [0])), "step": 4})
     Records(folder, {"name": "shapes"})(Evaluated(4, "fid", {"fid": 12.5}, record))
-    assert "| `fid` | `fid` | 12.5000 | 1 (seed 0) | 4 |" in card_of(folder, plugins)
+    assert "| 1 | `fid` | `fid` | 12.5000 | 1 (seed 0) | 4 |" in card_of(folder, plugins)
 
 
 def test_time_is_told_as_far_as_it_is_known(weights, plugins):
