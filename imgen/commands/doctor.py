@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 @as_json
 @click.pass_context
 def doctor(ctx: click.Context, load: bool, limit: float, offline: bool, as_json: bool) -> None:
-    """Look for what is wrong with this environment, and tell what to do about it.
+    """Look for what is wrong with this environment.
 
-    Looks at versions, devices, plugins, folders, variables and the Hub; no plugin of others is imported. Ends with
-    status 1 where something is broken. Secrets are never shown.
+    Tells what to do about it. Looks at versions, devices, plugins, folders, variables and the Hub; no plugin of
+    others is imported. Ends with status 1 where something is broken. Secrets are never shown.
     """
     found: list[Row] = []
     section = ""

@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 @as_json
 @click.pass_obj
 def push(found: Plugins, words: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Publish a model on the Hugging Face Hub: weights, recipe, numbers, a sheet, and a card that needs no editing.
+    """Publish a model on the Hugging Face Hub.
 
-    REPO is user/name. MODEL is a run, RUN@NAME or a weights file; left out, it is the newest run. Only files that have
-    changed are sent, in one commit. What stands between the card's two markers is yours and stays. No path, host or
-    user name of this machine leaves. Log in with `hf auth login`, or set HF_TOKEN.
+    What goes is the weights, the recipe, numbers, a sheet, and a card that needs no editing. REPO is user/name. MODEL is
+    a run, RUN@NAME or a weights file; left out, it is the newest run. Only files that have changed are sent, in one
+    commit. What stands between the card's two markers is yours and stays. No path, host or user name of this machine
+    leaves. Log in with `hf auth login`, or set HF_TOKEN.
     """
     from imgen.hub import push as pushing
     from imgen.hub.gather import Wanted
@@ -69,9 +70,9 @@ def push(found: Plugins, words: tuple[str, ...], as_json: bool, **options: Any) 
 @as_json
 @click.pass_obj
 def pull(found: Plugins, repo: str, full: bool, out: Path | None, as_json: bool) -> None:
-    """Fetch a model from the Hugging Face Hub: user/name, or user/name@revision.
+    """Fetch a model from the Hugging Face Hub.
 
-    It comes into the Hub's standard cache, and nothing that is there is fetched again. Files are checked before use: a
+    REPO is user/name, or user/name@revision. It comes into the Hub's standard cache, and nothing that is there is fetched again. Files are checked before use: a
     repository can hold no code that would run, and nothing is unpickled. Every command takes user/name in place of a
     model, too.
     """

@@ -34,12 +34,12 @@ def install(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Install plugins by pip, into the environment that imgen is in.
+    """Install plugins by pip.
 
-    PACKAGE is anything that pip takes: a name, name==version, a folder, a wheel, git+https://... imgen, torch and what
-    imgen needs keep their versions: a plugin that cannot be had beside them is not installed. Where uv or pipx owns the
-    environment, nothing is done and their command is told. `imgen install -r FILE` brings back what
-    `imgen plugins --requirements` listed.
+    They come into the environment that imgen is in. PACKAGE is anything that pip takes: a name, name==version, a
+    folder, a wheel, git+https://... imgen, torch and what imgen needs keep their versions: a plugin that cannot be
+    had beside them is not installed. Where uv or pipx owns the environment, nothing is done and their command is
+    told. `imgen install -r FILE` brings back what `imgen plugins --requirements` listed.
     """
     from imgen.environment import installing
     from imgen.environment.managers import Request, command_line, manager
@@ -70,9 +70,10 @@ def install(
 @dry_run
 @as_json
 def uninstall(names: tuple[str, ...], yes: bool, dry_run: bool, as_json: bool) -> None:
-    """Uninstall plugins by pip, by the name of the plugin or of its package.
+    """Uninstall plugins by pip.
 
-    What the packages needed stays. Works with plugins that break: none of them is imported.
+    They are named as plugins or as packages. What the packages needed stays. Works with plugins that break: none of
+    them is imported.
     """
     from imgen.environment import installing
     from imgen.environment.managers import command_line, manager

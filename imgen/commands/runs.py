@@ -36,11 +36,12 @@ _SETTINGS = 4  # that differ
 )
 @as_json
 def runs(paths: tuple[Path, ...], **options: Any) -> None:
-    """List and compare runs: their state, the settings in which they differ, and what was measured of them.
+    """List and compare runs.
 
-    Numbers are read from the metrics.jsonl of each run: of its furthest state that was measured, the mean over seeds
-    and, of several, the standard deviation. With one RUN all of its numbers are listed. A FOLDER is searched for runs;
-    the default is runs/.
+    Shown are their state, the settings in which they differ, and what was measured of them. Numbers are read from
+    the metrics.jsonl of each run: of its furthest state that was measured, the mean over seeds and, of several, the
+    standard deviation. With one RUN all of its numbers are listed. A FOLDER is searched for runs; the default is
+    runs/.
     """
     from imgen.evaluating import comparing
     from imgen.train.run import ROOT

@@ -64,10 +64,11 @@ _METRICS = 4
 @as_json
 @click.pass_obj
 def select(found: Plugins, words: tuple[str, ...], **options: Any) -> None:
-    """Rank trained models by how well they agree with one another, without labels.
+    """Rank trained models without labels.
 
-    RUNS are two or more run folders, weights files, RUN@NAME, or folders, with all finished runs in them. They make
-    pictures from codes and read codes from pictures, of one shape.
+    The better they agree with the others, the higher they stand. RUNS are two or more run folders, weights files,
+    RUN@NAME, or folders, with all finished runs in them. They make pictures from codes and read codes from
+    pictures, of one shape.
 
     model-centrality: every encoder is to tell which code the groups of every generator's pictures share (FactorVAE's
     score; 1 is best). A model's score is the mean over all others, both ways. Models that found the same factors agree;

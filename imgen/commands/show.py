@@ -37,7 +37,7 @@ recipes = _listing("recipes", "the recipes that `imgen train NAME` knows")
 algorithms = _listing("algorithms", "the algorithms that a recipe can name")
 models = _listing("models", "the models that weights files can hold")
 datasets = _listing("datasets", "the data sets that a recipe can name")
-losses = _listing("losses", "the adversarial losses that an algorithm's settings can name")
+losses = _listing("losses", "the adversarial losses that settings can name")
 metrics = _listing("metrics", "the metrics that a recipe can name")
 
 
@@ -75,6 +75,10 @@ def _requirements(as_json: bool) -> None:
     from imgen.distributions import points
 
     others = sorted((point for point in points() if not point.shipped), key=lambda point: point.package.name)
+    for point in others:
+        if point.package.version == "?":
+            say(f"imgen: warning: plugin '{point.entry.name}' is left out: its metadata is gone; see `imgen doctor`")
+    others = [point for point in others if point.package.version != "?"]
     if as_json:
         names = ({"name": point.entry.name, "package": point.package.name} for point in others)
         lines = ({"version": point.package.version, "requirement": point.package.requirement} for point in others)
@@ -91,7 +95,10 @@ def _requirements(as_json: bool) -> None:
 @as_json
 @click.pass_obj
 def info(found: Plugins, name: str, as_json: bool) -> None:
-    """Tell all about NAME: anything registered, a plugin, a run, a weights file, or user/name on the Hub."""
+    """Tell all about something by its name.
+
+    NAME is anything registered, a plugin, a run, a weights file, or user/name on the Hub.
+    """
     if Path(name).exists() or on_the_hub(name):
         told = _about_weights(name)
     else:
