@@ -138,6 +138,19 @@ def points() -> list[Point]:
     return found
 
 
+def unreadable() -> list[str]:
+    """The distributions of which `points` can make nothing, each with the reason; those of others among them."""
+    found = []
+    for dist in distributions():
+        try:
+            text = dist.read_text("entry_points.txt") or ""
+            if f"[{GROUP}]" in text.replace(" ", "") and package_of(dist).version == "?":
+                found.append(f"{_place_of(dist)}: its metadata is gone")
+        except (OSError, ValueError) as error:
+            found.append(f"{_place_of(dist)}: {error}")
+    return found
+
+
 def fits(version: str, specifier: str) -> bool:
     """Whether a version satisfies a specifier such as `>=0.2,<1`; one that cannot be read is satisfied."""
     bound = _PLAIN_BOUND.match(specifier)
@@ -145,10 +158,10 @@ def fits(version: str, specifier: str) -> bool:
         # The common case does without `packaging`, for it is met whenever imgen starts.
         return _release(version) >= _release(bound[1])
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
-    from packaging.version import InvalidVersion
+    from packaging.version import InvalidVersion, Version
 
     try:
-        return SpecifierSet(specifier).contains(version, prereleases=True)
+        return SpecifierSet(specifier).contains(Version(version), prereleases=True)
     except (InvalidSpecifier, InvalidVersion):
         return True
 
@@ -194,6 +207,11 @@ def without_password(url: str) -> str:
 def _header(dist: Distribution | None) -> str:
     text = (dist and (dist.read_text("METADATA") or dist.read_text("PKG-INFO"))) or ""
     return text.partition("\n\n")[0]
+
+
+def _place_of(dist: Distribution) -> str:
+    # The standard library keeps the folder of the metadata to itself.
+    return str(getattr(dist, "_path", dist.locate_file("")))
 
 
 def _release(version: str) -> tuple[int, ...]:

@@ -33,6 +33,9 @@ def rows(owner: Manager, load: bool, patience: float) -> Iterator[Row]:
             yield _contested(name, points)
         for point in points:
             yield _plugin(point, owner, name in silenced, load, patience)
+    for torn in distributions.unreadable():
+        way = "delete this folder, and install its package again"
+        yield Row(_SECTION, "unreadable", "broken", plain(torn, 500), way)
     yield from _choice(claims)
 
 

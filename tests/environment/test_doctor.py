@@ -144,6 +144,22 @@ def packages(monkeypatch, **told):
     monkeypatch.setattr(distributions, "packages", lambda name: [changed] if name == "imgen" else asked(name))
 
 
+def test_metadata_that_cannot_be_read(doctor, cli, write_plugin):
+    write_plugin("good", GOOD.format(body="pass"))
+    for name, content in (("torn", b"[imgen]\n\xff = x\n"), ("bare", b"[imgen]\nbare = stranger_good\n")):
+        (write_plugin.home / f"{name}-1.0.dist-info").mkdir()
+        (write_plugin.home / f"{name}-1.0.dist-info/entry_points.txt").write_bytes(content)
+    found = [row for row in strangers.rows(manager(), False, 1) if row.name == "unreadable"]
+    assert {row.state for row in found} == {"broken"}
+    told = sorted(row.told.removeprefix(f"{write_plugin.home}/") for row in found)
+    assert told[0] == "bare-1.0.dist-info: its metadata is gone"
+    assert told[1].startswith("torn-1.0.dist-info: 'utf-8' codec can't decode byte 0xff")
+    assert doctor()[0] == 1
+    said = cli("plugins", "--requirements")
+    assert (said.status, said.out) == (0, "stranger-good==1.0\n")
+    assert said.lines == ["imgen: warning: plugin 'bare' is left out: its metadata is gone; see `imgen doctor`"]
+
+
 def test_versions_that_do_not_fit(monkeypatch):
     packages(
         monkeypatch,
