@@ -59,6 +59,7 @@ def plan(request: Request, manager: Manager) -> list[list[str]]:
     """
     if not (request.packages or request.editable or request.files):
         raise PluginError("imgen install: which package? give its name, -e FOLDER, or -r FILE")
+    _check_places(request)
     for package in request.packages:
         head, _, rest = re.sub(r"\[[^\]]*\]", "", package).partition(" ")
         bare = re.match(r"[A-Za-z0-9._-]+", head)
@@ -129,6 +130,21 @@ def problem_of(plugin: dict[str, Any], patience: float = probe.PATIENCE) -> str:
     """Why an installed plugin does not work, found out in a process of its own; nothing where it does."""
     told, failed = probe.ask("loaded", plugin["name"], plugin["package"], patience=patience)
     return plain(failed or ("" if told["state"] in ("loaded", "silenced") else told["problem"]))
+
+
+def _check_places(request: Request) -> None:
+    """See that nothing is an option of pip's in disguise, and that files and folders are there."""
+    for word in (*request.packages, *request.editable, *request.files):
+        if word.startswith("-"):
+            raise PluginError(
+                f"imgen install: '{word}' is no package; options of pip go into its own settings, PIP_..."
+            )
+    paths = [word for word in request.packages if re.match(r"\.{0,2}[/\\]|.*[^/]/[^/@]*$", word)]
+    for word in (*paths, *request.files, *request.editable):
+        # Of `folder[extra]` the folder has to be there.
+        bare = re.sub(r"\[[^\]]*\]$", "", word)
+        if "://" not in word and "@" not in word and not word.startswith("file:") and not Path(bare).exists():
+            raise PluginError(f"imgen install: {word}: no such file or folder")
 
 
 def _refuse_others(manager: Manager, commands: Sequence[Sequence[str]], done: str) -> None:

@@ -33,6 +33,13 @@ KEPT = (
 )
 
 
+@pytest.fixture(autouse=True)
+def _places(here):
+    """The files and folders that the requests name."""
+    for name in ("a b", "rings", "here", "a.txt", "c.txt"):
+        (here / name).touch()
+
+
 @pytest.fixture
 def uv_venv(installed_by):
     (installed_by / "pyvenv.cfg").write_text(

@@ -29,6 +29,15 @@ def _no_pip(installed_by, monkeypatch):
         (["install", "Imgen==9"], "'Imgen==9': this command leaves imgen itself as it is"),
         (["install", "imgen[metrics] >= 2"], "this command leaves imgen itself as it is"),
         (["install", "imgen @ https://example.org/x.whl"], "this command leaves imgen itself as it is"),
+        (
+            ["install", "--", "--target=x", "dots"],
+            "'--target=x' is no package; options of pip go into its own settings",
+        ),
+        (["install", "-e", "--pre"], "'--pre' is no package"),
+        (["install", "./nowhere"], "imgen install: ./nowhere: no such file or folder"),
+        (["install", "some/where[extra]"], "imgen install: some/where[extra]: no such file or folder"),
+        (["install", "-e", "nowhere"], "imgen install: nowhere: no such file or folder"),
+        (["install", "-r", "no.txt"], "imgen install: no.txt: no such file or folder"),
         (["uninstall", "imgen", "-y"], "imgen does not uninstall itself; do it with: "),
         (["uninstall", "sdgan", "-y"], "comes with imgen and cannot be uninstalled; IMGEN_PLUGINS=-sdgan silences it"),
         (["uninstall", "numpy", "-y"], "'numpy' brings no plugin of imgen, so it is left alone"),
@@ -46,6 +55,18 @@ def test_a_wrong_request(argv, says, cli, write_plugin, monkeypatch):
 def test_extras_of_imgen_may_be_installed():
     request = installing.Request(("imgen[metrics]",))
     assert installing.plan(request, manager())[0][-1] == "imgen[metrics]"
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        *("dots", "dots[x]>=1,<2; python_version > '3'", ".", "folder", "./folder[x]", "a-1-py3-none-any.whl"),
+        *("git+https://example.org/a.git@v1", "dots @ https://example.org/d.whl", "dots@file:///src/a", "file:folder"),
+    ],
+)
+def test_what_pip_takes_is_passed_on(package, here):
+    (here / "folder").mkdir()
+    assert installing.plan(installing.Request((package,)), manager())[0][-1] == package
 
 
 def test_a_plugin_of_two_packages_is_named_by_its_package(cli, write_plugin):
