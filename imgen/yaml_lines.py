@@ -1,7 +1,7 @@
 """YAML as recipes use it: with line numbers, and without YAML 1.1's surprises.
 
 `8e-5` is a number and `no` a word; a key that stands twice is an error, and so are aliases and tags: no text can
-make a small file grow large or name code.
+make a small file grow large or name code. Characters that steer a terminal are refused, however they are written.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from typing import Any
 import yaml
 
 from imgen.errors import RecipeError
+from imgen.plain import steering
 
 _DEEPEST = 30
+_LONGEST_NUMBER = 40  # digits
 _TAG = "tag:yaml.org,2002:"
 _PLAIN: dict[type[yaml.Node], set[str]] = {
     yaml.MappingNode: {f"{_TAG}map"},
@@ -30,6 +32,8 @@ class _Loader(yaml.SafeLoader):
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         """Decimal only: 0755 is 755."""
+        if len(node.value) > _LONGEST_NUMBER:
+            raise ValueError(f"a number of {len(node.value):,} digits")
         return int(node.value.replace("_", ""))
 
 
@@ -71,16 +75,23 @@ def parse(text: str, file: str) -> Document:
         lines.setdefault(path, node.start_mark.line + 1)
         if node.tag not in _PLAIN[type(node)]:
             raise RecipeError(f"{file}:{node.start_mark.line + 1}: a recipe holds plain values only, not {node.tag}")
+        refuse_steering(node)
         if isinstance(node, yaml.MappingNode):
             return mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [build(item, (*path, str(place))) for place, item in enumerate(node.value)]
         return scalars.construct_object(node)
 
+    def refuse_steering(node: yaml.Node) -> None:
+        if isinstance(node, yaml.ScalarNode) and (character := steering(node.value)):
+            where = f"{file}:{node.start_mark.line + 1}"
+            raise RecipeError(f"{where}: a text with the control character U+{ord(character):04X}")
+
     def mapping(node: yaml.MappingNode, path: tuple[str, ...]) -> dict[str, Any]:
         content: dict[str, Any] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
+            refuse_steering(key_node)
             key = str(key_node.value)
             if key in content:
                 problems.append(f"{file}:{line}: '{key}' stands twice, first in line {lines[*path, key]}; keep one")

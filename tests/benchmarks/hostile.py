@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -32,12 +33,12 @@ from machine import machine
 from imgen import recipe as recipes
 from imgen.build import load_model
 from imgen.card import card_of
-from imgen.errors import ImgenError
+from imgen.errors import ImgenError, WeightsError
 from imgen.hub import contents
 from imgen.hub.trust import check_file, check_listing
 from imgen.metrics import records
 from imgen.model import Classifier, Embedder, Encoder, Generator, Translator, read_config
-from imgen.plain import plain_all, steering
+from imgen.plain import plain, plain_all, steering
 from imgen.plugins import Plugins, installed
 from imgen.sampling import draw, pictures
 from imgen.train import checkpoint
@@ -153,11 +154,24 @@ def _use(folder: Path, plugins: Plugins) -> str:
     numbers = [record.to_json() for record in records.read(folder)]
     state = checkpoint.latest(folder)
     if state is not None:
-        for name in ("algorithm", "optim", "ema"):
-            state.read(name)
+        _resumed(state)
     if (folder / contents.RECIPE).exists():
         recipes.Draft.read(folder / contents.RECIPE, plugins).check()
     return told + seen + card + json.dumps(numbers)
+
+
+def _resumed(state: checkpoint.Checkpoint) -> None:
+    """What a run that goes on does with a state: an optimizer takes its part, and moves."""
+    state.read("algorithm")
+    state.read("ema")
+    a = torch.nn.Parameter(torch.zeros(2, 3))
+    optimizer = torch.optim.Adam([a])
+    seats: Any = {"g": SimpleNamespace(parameters={"a": a}, optimizer=optimizer)}
+    try:
+        checkpoint.restore_slots(seats, state.read("optim"))
+    except (KeyError, RuntimeError, ValueError) as error:
+        # As the trainer has it.
+        raise WeightsError(f"{state.path}: does not fit this algorithm: {plain(str(error))}") from None
 
 
 def _made(model: Any, image: tuple[int, int, int]) -> str:
