@@ -9,7 +9,7 @@ from collections import Counter
 
 from imgen.card.facts import Facts
 from imgen.card.text import code, listed, picture, prose, section, table
-from imgen.card.use import abilities_in_words, in_colour, ways
+from imgen.card.use import abilities_in_words, in_colour
 from imgen.data.spec import DataSpec
 
 _DRAWN = re.compile(r"\bdrawn by imgen\b|nobody's face|\bno faces?\b", re.IGNORECASE)
@@ -130,7 +130,6 @@ def data(facts: Facts) -> str:
         table(["of the data", ""], _facts_of(spec, str(name or ""))),
         _terms(facts),
         _faces(facts),
-        _ways(facts),
     )
 
 
@@ -194,8 +193,3 @@ def _faces(facts: Facts) -> str:
         f"{sorted_by}Whether people are shown is not recorded. As long as it is not known, treat the model as if they "
         f"were. {_CONSENT}"
     )
-
-
-def _ways(facts: Facts) -> str:
-    said = ways(facts)
-    return f"What it was taught to make:\n\n{said}" if said else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,11 +30,15 @@ _PLUGIN = re.compile(r"(?P<plugin>.+?) \((?P<package>[A-Za-z0-9][A-Za-z0-9._-]{0
 
 @dataclass(frozen=True)
 class Session:
-    """One process that trained. seconds: how long, as far as it is known; whole: whether it told so itself."""
+    """From a start of training to its end. seconds: how long, as far as it is known; whole: whether it told so itself.
+
+    memory: most bytes that were taken of a GPU, 0 where that is not known.
+    """
 
     device: str
-    seconds: float
-    whole: bool
+    seconds: float = 0
+    whole: bool = False
+    memory: int = 0
 
 
 @dataclass(frozen=True)
@@ -166,12 +170,27 @@ class Facts:
             at = _seconds(event.get("time"))
             if event["event"] == "started":
                 begun = at
-                found.append(Session(str(event.get("device") or ""), 0.0, False))
+                found.append(Session(str(event.get("device") or "")))
             elif found and event["event"] == "finished" and _number(event.get("seconds")):
-                found[-1] = Session(found[-1].device, float(event["seconds"]), True)
+                found[-1] = replace(found[-1], seconds=float(event["seconds"]), whole=True)
             elif found and not found[-1].whole and at is not None and begun is not None:
-                found[-1] = Session(found[-1].device, max(found[-1].seconds, at - begun), False)
+                memory = event["memory"] if _whole(event.get("memory")) else 0
+                seconds = max(found[-1].seconds, at - begun)
+                found[-1] = replace(found[-1], seconds=seconds, memory=max(found[-1].memory, memory))
         return found
+
+    @cached_property
+    def world(self) -> int:
+        """Processes that trained together, as the newest checkpoint tells; 0 where it is not known."""
+        states = sorted(self.folder.glob("checkpoints/step-*/state.json"))
+        try:
+            if not states or states[-1].stat().st_size > _MOST_LINE:
+                return 0
+            told = json.loads(states[-1].read_text(encoding="utf8", errors="replace"))
+        except (OSError, ValueError, RecursionError):
+            return 0
+        world = told.get("world") if isinstance(told, dict) else None
+        return int(world) if isinstance(world, int) and _whole(world) else 0
 
     @cached_property
     def records(self) -> Sequence[Record]:
@@ -244,4 +263,8 @@ def _whole(value: Any) -> bool:
 
 
 def _pathlike(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(_pathlike(each) for each in value)
+    if isinstance(value, Mapping):
+        return any(_pathlike(each) for each in value.values())
     return isinstance(value, str) and any(sign in value for sign in "/\\~")

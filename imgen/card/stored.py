@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from imgen.card.facts import Facts
 from imgen.card.text import code, prose, section, table
 from imgen.hub import contents
+from imgen.hub.reference import Reference
 
 _VERSION = re.compile(r"[\w.+!-]{1,60}")
 _HOLDS = (
@@ -49,18 +50,19 @@ def checksums(facts: Facts) -> str:
     return section("Checksums", table(["SHA-256 of", ""], rows))
 
 
-def files(facts: Facts, published: bool, sheets: Sequence[str]) -> str:
+def files(facts: Facts, repo: Reference | None, sheets: Sequence[str]) -> str:
     """The section: every file with what it holds."""
     here = [(name, holds) for name, holds in _HOLDS if (facts.folder / name).exists() or name == contents.WEIGHTS]
-    if published:
+    if repo:
         kept = {contents.WEIGHTS, contents.RECIPE, contents.METRICS}
         here = [(name, holds) for name, holds in here if name in kept]
         here.insert(1, (contents.CONFIG, "that configuration by itself"))
         here += [(name, "a sheet of pictures") for name in sheets]
     rows = [[code(name), prose(holds)] for name, holds in (*here, (contents.CARD, "this card"))]
     full = (
-        "`checkpoints/` and `events.jsonl`, where they are here, hold what goes on with the training."
-        if published
+        f"`checkpoints/` and `events.jsonl`, where they are here, are for going on with the training: "
+        f"`imgen pull {repo} --full --out FOLDER`."
+        if repo
         else ""
     )
     return section("Files", table(["file", "what it holds"], rows), full)

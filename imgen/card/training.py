@@ -232,7 +232,10 @@ def _hardware(facts: Facts) -> list[list[str]]:
     if not sessions:
         return []
     devices = list(dict.fromkeys(prose(session.device, 80) for session in sessions if session.device))
-    rows = [["hardware", listed(devices)]] if devices else []
+    several = f", {facts.world} processes with one each" if facts.world > 1 else ""
+    rows = [["hardware", listed(devices) + several]] if devices else []
+    memory = max(session.memory for session in sessions)
+    rows += [["most memory taken of a GPU", f"{memory / 2**30:.1f} GiB"]] if memory else []
     seconds = sum(session.seconds for session in sessions)
     least = "" if all(session.whole for session in sessions) else "at least "
     pieces = f", in {len(sessions)} sessions" if len(sessions) > 1 else ""

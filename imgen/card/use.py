@@ -6,10 +6,13 @@ import shlex
 from dataclasses import dataclass
 
 from imgen.card.facts import Facts
-from imgen.card.text import bullets, code, fenced, prose, section
+from imgen.card.text import code, fenced, listed, prose, section
+from imgen.hub import contents
 from imgen.hub.reference import Reference
 from imgen.model import Classifier, Embedder, Encoder, Generator, Translator
+from imgen.translating.ways import can
 
+_MOST = 40  # names
 _TASKS = {
     "translates": "image-to-image",
     "generates": "unconditional-image-generation",
@@ -68,13 +71,13 @@ def abilities(facts: Facts) -> Abilities:
 def use(facts: Facts, repo: Reference | None) -> str:
     """The section: what to install, the one-line use, and the same in Python."""
     able = abilities(facts)
-    target = str(repo) if repo else facts.weights.name
     here = "Then:" if repo else "Then, in the folder of this card:"
     return section(
         "Use",
         _install(facts),
         here,
-        fenced("\n".join(_commands(facts, able, target)), "sh"),
+        fenced("\n".join(_commands(facts, able, repo)), "sh"),
+        _names(facts),
         "The same in Python:",
         fenced("\n".join(_python(facts, able, repo)), "python"),
     )
@@ -93,8 +96,9 @@ def _install(facts: Facts) -> str:
     return f"{told}\n\n{fenced(f'pip install imgen {package}', 'sh')}"
 
 
-def _commands(facts: Facts, able: Abilities, target: str) -> list[str]:
-    data, lines = facts.config.data, []
+def _commands(facts: Facts, able: Abilities, repo: Reference | None) -> list[str]:
+    target = str(repo) if repo else facts.weights.name
+    lines: list[str] = []
     if able.vector or not able.kinds:
         return [f"imgen info {target}"]
     if "translates" in able.kinds:
@@ -107,8 +111,12 @@ def _commands(facts: Facts, able: Abilities, target: str) -> list[str]:
         lines += [f"imgen traverse {target}"] if "generates" in able.kinds else []
         lines.append(f"imgen encode {target} PICTURES")
     if "embeds" in able.kinds:
-        lines.append(f"imgen evaluate RUN -m identity-verification -s embedding={facts.weights.name}")
-    return lines or [f"imgen info {target}"] if data else lines
+        where = facts.weights.name
+        if repo:
+            where = f"embedding/{contents.WEIGHTS}"
+            lines.append(f"imgen pull {target} --out embedding")
+        lines.append(f"imgen evaluate RUN -m identity-verification -s embedding={where}")
+    return lines or [f"imgen info {target}"]
 
 
 def _style(facts: Facts) -> str:
@@ -164,10 +172,17 @@ def in_colour(channels: int) -> str:
     return {1: "grey", 3: "in colour"}.get(channels, f"{channels} channels")
 
 
-def ways(facts: Facts) -> str:
-    """What a translator can do, as a list; '' for other models."""
-    if not isinstance(facts.model, Translator):
-        return ""
-    told = [f"{prose(way.source or 'any picture')} to {prose(way.target)}" for way in list(facts.model.ways)[:40]]
-    more = len(list(facts.model.ways)) - len(told)
-    return bullets([*told, *([f"{more:,} more"] if more > 0 else [])])
+def _names(facts: Facts) -> str:
+    """What a model's translations and codes are called; '' for those that have none."""
+    model = facts.model
+    parts = []
+    if isinstance(model, Translator):
+        parts.append(prose(f"It {can(model.ways)}.", 2000))
+    codes: list[str] = list(model.encodes) if isinstance(model, Encoder) else []
+    if isinstance(model, Generator) and list(model.codes) != codes:
+        sizes = [f"{code(name)} ({size:,} numbers)" for name, size in model.codes.items()]
+        parts.append(f"Its latent is made up of {listed(sizes, _MOST)}.")
+    if codes:
+        also = ", and makes pictures of them" if isinstance(model, Generator) and list(model.codes) == codes else ""
+        parts.append(f"It reads the codes {listed([code(name) for name in codes], _MOST)}{also}.")
+    return "\n\n".join(parts)

@@ -59,7 +59,7 @@ def card_of(
         training.reproduce(facts),
         stored.versions(facts),
         stored.checksums(facts),
-        stored.files(facts, bool(repo), shown),
+        stored.files(facts, where, shown),
         paper.citation(facts),
     )
     return "\n\n".join(part for part in parts if part) + "\n"

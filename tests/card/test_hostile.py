@@ -21,7 +21,7 @@ HOSTILE = (
     "| a | b |\x1b[31m\x07\u202e<!-- yours: begin -->`rm`&lt; <img src=x onerror=y> https://evil.example **b** _c_\r"
 )
 PRINTABLE = re.sub("[\x00-\x1f\u202e]", "", HOSTILE)
-"""What weights and measurements may say: imgen reads none with control characters. A recipe may say anything."""
+"""What weights, recipes and measurements may say: imgen reads none with control characters. Events may say anything."""
 
 
 def everywhere(weights):
@@ -37,11 +37,11 @@ def everywhere(weights):
     told = {"recipe": PRINTABLE, "algorithm": PRINTABLE, "imgen": PRINTABLE, "step": 4, "seed": PRINTABLE}
     own = {PRINTABLE: PRINTABLE, "b": [PRINTABLE]}
     folder = weights(data=data, name=PRINTABLE, settings=own, plugin=PRINTABLE, origin=told)
-    part = {"name": HOSTILE, HOSTILE: HOSTILE}
+    part = {"name": PRINTABLE, PRINTABLE: PRINTABLE}
     content = {
         "algorithm": dict(part),
         "dataset": dict(part),
-        "train": {"steps": 9, HOSTILE: HOSTILE},
+        "train": {"steps": 9, PRINTABLE: PRINTABLE},
         "metrics": [dict(part)],
     }
     (folder / "recipe.yaml").write_text(yaml.safe_dump(content))

@@ -120,12 +120,15 @@ def test_time_is_told_as_far_as_it_is_known(weights, plugins):
     lines(Started(0, 4, "A GPU"))
     lines(Finished(4, folder / "model.safetensors", 7200.0))
     card = card_of(folder, plugins)
-    assert "| hardware | A GPU |" in card and "| time | 2.0 h |" in card
+    assert "| hardware | A GPU |" in card and "| time | 2.0 h |" in card and "memory" not in card
     with (folder / "events.jsonl").open("a") as file:
         file.write('{"event": "started", "time": "2026-01-01T00:00:00+00:00", "device": "cpu", "step": 4}\n')
-        file.write('{"event": "logged", "time": "2026-01-01T01:00:00+00:00", "step": 5}\n{"event": "fini')
+        file.write('{"event": "logged", "time": "2026-01-01T01:00:00+00:00", "memory": 1610612736}\n{"event": "fini')
+    (folder / "checkpoints/step-00000004").mkdir(parents=True)
+    (folder / "checkpoints/step-00000004/state.json").write_text('{"world": 2}')
     card = card_of(folder, plugins)
-    assert "| hardware | A GPU, cpu |" in card and "| time | at least 3.0 h, in 2 sessions |" in card
+    assert "| hardware | A GPU, cpu, 2 processes with one each |" in card and "| 1.5 GiB |" in card
+    assert "| time | at least 3.0 h, in 2 sessions |" in card
 
 
 def test_a_published_card_names_its_repository(weights, plugins):
