@@ -111,7 +111,7 @@ class Case:
         from imgen.testing import subjects
 
         if self.contract is _SETTINGS:
-            return subjects.bare(self.kind, self.name)
+            return subjects.bare(self.plugin, self.kind, self.name, self.given)
         key = (self.plugin, self.kind, self.name, repr(sorted(self.given.items())))
         if key not in _SUBJECTS:
             _SUBJECTS[key] = subjects.subject(self.plugin, self.kind, self.name, self.given)
@@ -125,8 +125,7 @@ def cases(plugin: str, settings: Mapping[str, Any] | None = None, plugins: Plugi
     """Every contract of everything that a plugin registers.
 
     plugin: its name, as `imgen plugins` lists it. settings: see `contracts`.
-    Raises: `PluginError` where it is not installed, is broken, or registers nothing, and `RecipeError` where nothing of
-    it has a setting that is given.
+    Raises: `PluginError` where it is not installed, is broken, or registers nothing.
     """
     plugins = plugins or installed()
     infos = {info.name: info for info in plugins.infos}
@@ -138,7 +137,7 @@ def cases(plugin: str, settings: Mapping[str, Any] | None = None, plugins: Plugi
         raise PluginError(f"plugin '{plugin}' is {info.state}" + (f": it {info.problem}" if info.problem else ""))
     if not mine:
         raise PluginError(f"plugin '{plugin}' registers nothing; its hooks are {', '.join(info.hooks)}")
-    given = _spread(settings or {}, [name for _, name in mine])
+    given = _spread(settings or {})
     return [
         Case(plugin, kind, name, contract, given)
         for kind, name in mine
@@ -146,20 +145,11 @@ def cases(plugin: str, settings: Mapping[str, Any] | None = None, plugins: Plugi
     ]
 
 
-def _spread(settings: Mapping[str, Any], known: list[str]) -> dict[str, Any]:
-    """Settings as `thing.setting` or as bare names. Raises: `PluginError` for a thing that is not there."""
+def _spread(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as bare names or as `thing.setting`."""
     given: dict[str, Any] = {}
     for key, value in settings.items():
-        thing, dot, _ = key.partition(".")
-        if isinstance(value, Mapping):
-            thing, dot = key, "."
-            given |= {f"{key}.{setting}": each for setting, each in value.items()}
-        else:
-            given[key] = value
-        if dot and thing not in known:
-            raise PluginError(
-                f"settings are given for '{thing}', which the plugin does not register{near_miss(thing, known)}"
-            )
+        given |= {f"{key}.{name}": each for name, each in value.items()} if isinstance(value, Mapping) else {key: value}
     return given
 
 

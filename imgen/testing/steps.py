@@ -29,9 +29,9 @@ def steps_of_note(made: Algorithm) -> list[int]:
 
 
 def _looked_at(made: Algorithm) -> Iterable[int]:
-    kept = [near for step in made.milestones() if isinstance(step, int) for near in (step - 1, step, step + 1)]
-    # Schedules change with powers of ten as often as anywhere.
-    far = [base**power for base in (2, 10) for power in range(6, 22) if base**power < 3_000_000]
+    kept = [near for step in _milestones(made) for near in (step - 1, step, step + 1)]
+    # Schedules change with round numbers as often as anywhere.
+    far = [factor * 10**power for factor in (1, 2, 5) for power in range(2, 7)]
     return sorted({*range(_LOOKED_AT), *kept, *far} - {-1})
 
 
@@ -52,7 +52,6 @@ def check_steps(made: Algorithm) -> None:
     restarted = _restarts(made, looked_at)
     unknown = {name for several in restarted.values() for name in several} - set(seats)
     assert not unknown, f"restarts() names {names(unknown)}; the players are {names(seats)}"
-    _check_milestones(made)
     changed = [key for key, value in made.state_dict().items() if not torch.equal(value, before[key])]
     assert not changed and torch.equal(noise, torch.get_rng_state()), (
         f"turns(), restarts() or milestones() {f'changes {changed[0]}' if changed else 'draws random numbers'}; they "
@@ -82,8 +81,8 @@ def _restarts(made: Algorithm, looked_at: Iterable[int]) -> dict[int, Sequence[s
     return found
 
 
-def _check_milestones(made: Algorithm) -> None:
-    with blamed("milestones()"):
+def _milestones(made: Algorithm) -> dict[int, str]:
+    with blamed("milestones() must map numbers of steps, from 1, to names"):
         kept = dict(made.milestones())
     for step, name in kept.items():
         assert isinstance(step, int) and not isinstance(step, bool) and step > 0, (
@@ -93,3 +92,4 @@ def _check_milestones(made: Algorithm) -> None:
         assert fits, f"milestones() has the name {name!r}; it must be in kebab-case, as in RUN@warmed-up"
     assert len(set(kept.values())) == len(kept), f"milestones() uses a name twice: {list(kept.values())}"
     assert kept == dict(made.milestones()), "milestones() gives others when asked again"
+    return kept

@@ -19,8 +19,8 @@ from imgen import binding
 from imgen.algorithm import Algorithm
 from imgen.data.loader import outline
 from imgen.data.spec import Dataset, DataSpec
-from imgen.errors import ImgenError, RecipeError
-from imgen.plugins import Plugins, installed
+from imgen.errors import ImgenError, RecipeError, near_miss
+from imgen.plugins import KINDS, Plugins, installed
 from imgen.recipe import Draft
 from imgen.registry import Entry, Factory, singular
 from imgen.testing.algorithms import Game
@@ -103,15 +103,43 @@ def subject(plugin: str, kind: str, name: str, given: Mapping[str, Any]) -> Any:
     return game_of(made) if kind == "algorithms" else made
 
 
-def bare(kind: str, name: str) -> Subject:
-    """A registered thing of which nothing is built."""
+def bare(plugin: str, kind: str, name: str, given: Mapping[str, Any]) -> Subject:
+    """A registered thing of which nothing is built.
+
+    Raises: `RecipeError` where a given setting is nobody's: it would do nothing.
+    """
     plugins = installed()
+    _check_given(plugin, plugins, given)
     return Subject(plugins.registry(kind).get(name), {}, plugins, {})
 
 
 def settings(subject: Subject) -> None:
     """Every setting is explained, has a type, and a default that fits it."""
     check_settings(subject.factory)
+
+
+def _check_given(plugin: str, plugins: Plugins, given: Mapping[str, Any]) -> None:
+    if not given:
+        return
+    several = [entry for kind in KINDS[:-1] for entry in plugins.registry(kind) if entry.plugin == plugin]
+    for entry in plugins.registry("recipes"):
+        data = content_of(Path(str(entry.factory)), plugins).get("dataset") if entry.plugin == plugin else None
+        if data:
+            several.append(plugins.registry("datasets").get(data["name"]))
+    known: dict[str, set[str]] = {}
+    for entry in several:
+        known.setdefault(entry.name, set()).update(binding.settings_of(entry.load()))
+    for key in given:
+        thing, dot, setting = key.rpartition(".")
+        if dot and thing not in known:
+            raise RecipeError(
+                f"settings are given for '{thing}', which is none of the plugin's{near_miss(thing, known)}"
+            )
+        have = known[thing] if dot else {name for names in known.values() for name in names}
+        if setting not in have:
+            raise RecipeError(
+                f"{thing or 'nothing of the plugin'} has no setting '{setting}'{near_miss(setting, have)}"
+            )
 
 
 def game_of(made: Subject) -> Game:

@@ -46,10 +46,10 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         asked += config.getini("imgen_plugins")
     for plugin in dict.fromkeys(asked):
         collector = Contracts.from_parent(session, name=f"imgen::{plugin}", nodeid=f"imgen::{plugin}")
-        mine = list(collector.collect())
+        mine: list[pytest.Item | pytest.Collector] = list(collector.collect())
         # Told to whoever counts what is collected.
         config.hook.pytest_collectreport(report=pytest.CollectReport(collector.nodeid, "passed", None, mine))
-        items.extend(mine)
+        items.extend(each for each in mine if isinstance(each, pytest.Item))
 
 
 class Contracts(pytest.Collector):

@@ -35,9 +35,9 @@ def names(several: Iterable[str]) -> str:
 
 def line_of(error: BaseException) -> str:
     """The author's own line in which an error arose, `file:line: code`; nothing where no line is theirs."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return _line([(frame.filename, frame.lineno or 0) for frame in traceback.extract_tb(error.__traceback__)])
+    place = line_of(error.__cause__) if error.__cause__ is not None else ""
+    frames = [(frame.filename, frame.lineno or 0) for frame in traceback.extract_tb(error.__traceback__)]
+    return place or _line(frames)
 
 
 def line_of_call() -> str:
@@ -46,22 +46,24 @@ def line_of_call() -> str:
 
 
 def _line(frames: list[tuple[str, int]]) -> str:
-    """The last line that is neither the core's nor a library's, or else the core's, below the check."""
-    core, began = "", False
-    for file, line in reversed(frames):
-        path = Path(file)
-        if path.is_relative_to(_CHECKS):
-            if began:
-                break
-            continue
-        began = True
-        if not path.is_file() or any(path.is_relative_to(library) for library in _LIBRARIES):
-            continue
-        told = f"{_short(path)}:{line}: {linecache.getline(file, line).strip()}"
-        if not path.is_relative_to(_CORE):
-            return told
-        core = core or told
-    return core
+    """The last line that is neither the core's nor a library's, or else the core's, of what a check called."""
+    checks = [place for place, (file, _) in enumerate(frames) if Path(file).is_relative_to(_CHECKS)]
+    # A check that looks on stands below what it looks at; one that finds fault by itself has called nothing.
+    called = [place for place in range(checks[0] if checks else 0, len(frames)) if place not in checks]
+    if not called:
+        return ""
+    began = max((place for place in checks if place < called[-1]), default=-1)
+    lines = [frames[place] for place in called if place > began]
+    theirs = [(Path(file), line) for file, line in lines if not _of(file, _LIBRARIES) and Path(file).is_file()]
+    chosen = [each for each in theirs if not _of(each[0], (_CORE,))] or theirs
+    if not chosen:
+        return _line(frames[: began + 1]) if began >= 0 else ""
+    path, line = chosen[-1]
+    return f"{_short(path)}:{line}: {linecache.getline(str(path), line).strip()}"
+
+
+def _of(file: str | Path, folders: tuple[Path, ...]) -> bool:
+    return any(Path(file).is_relative_to(folder) for folder in folders)
 
 
 def _short(path: Path) -> str:

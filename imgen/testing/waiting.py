@@ -67,7 +67,7 @@ class Watch(TorchFunctionMode):
         if why:
             raise AssertionError(_told(self.who, line_of_call(), why))
         made = func(*args, **(kwargs or {}))
-        if getattr(func, "__name__", "") in _MADE | _MOVED and _came(made, args):
+        if getattr(func, "__name__", "") in _MADE | _MOVED and _came(func.__name__, made, args):
             raise AssertionError(_told(self.who, line_of_call(), COPIES))
         return made
 
@@ -96,11 +96,11 @@ def _why_index(name: str, indexed: Tensor, index: Any, value: Any = None) -> str
     return ""
 
 
-def _came(made: Any, args: Sequence[Any]) -> bool:
+def _came(name: str, made: Any, args: Sequence[Any]) -> bool:
     """Whether a tensor with its values on the host, or plain numbers, became one of the device."""
     if not isinstance(made, Tensor) or not made.is_meta:
         return False
-    given = [each for each in args if isinstance(each, Tensor)]
+    given = [each for each in args[name == "new_tensor" :] if isinstance(each, Tensor)]
     return not given or any(not each.is_meta and each.dim() > 0 for each in given) or not given[0].is_meta
 
 
