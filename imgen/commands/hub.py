@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 def push(found: Plugins, words: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Publish a model on the Hugging Face Hub.
 
-    What goes is the weights, the recipe, numbers, a sheet, and a card that needs no editing. REPO is user/name. MODEL is
-    a run, RUN@NAME or a weights file; left out, it is the newest run. Only files that have changed are sent, in one
+    What goes is the weights, the recipe, numbers, a sheet, and a card that needs no editing. REPO is user/name. MODEL
+    is a run, RUN@NAME or a weights file; left out, it is the newest run. Only files that have changed are sent, in one
     commit. What stands between the card's two markers is yours and stays. No path, host or user name of this machine
     leaves. Log in with `hf auth login`, or set HF_TOKEN.
     """
@@ -72,9 +72,9 @@ def push(found: Plugins, words: tuple[str, ...], as_json: bool, **options: Any) 
 def pull(found: Plugins, repo: str, full: bool, out: Path | None, as_json: bool) -> None:
     """Fetch a model from the Hugging Face Hub.
 
-    REPO is user/name, or user/name@revision. It comes into the Hub's standard cache, and nothing that is there is fetched again. Files are checked before use: a
-    repository can hold no code that would run, and nothing is unpickled. Every command takes user/name in place of a
-    model, too.
+    REPO is user/name, or user/name@revision. It comes into the Hub's standard cache, and nothing that is there is
+    fetched again. Files are checked before use: a repository can hold no code that would run, and nothing is unpickled.
+    Every command takes user/name in place of a model, too.
     """
     from imgen.hub.pull import copy, pull
     from imgen.hub.reference import Reference

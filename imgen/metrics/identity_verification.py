@@ -52,7 +52,7 @@ def identity_verification(*, embedding: Place = ORACLE, pairs: Count = 5000, ide
     threshold is not theirs.
 
     Settings:
-        embedding: weights file, folder of a run, or user/name on the Hub, of a model with `embed`; oracle: of drawn ones
+        embedding: weights file, run, or user/name on the Hub, of a model with `embed`; oracle: of drawn identities
         pairs: pairs of either kind, generated, real of validation people, and real of test people [pairs]
         identity: which of the model's codes is the identity
 
