@@ -146,12 +146,16 @@ class ModelConfig:
         settings = strict_json.keyed(told["settings"], "settings", _MOST_SETTINGS)
         for name, value in settings.items():
             _check_setting(value, f"the setting '{name}'")
+        origin = strict_json.keyed(told["origin"], "origin", _MOST_SETTINGS)
+        for fact in ("step", "seed"):
+            if origin.get(fact) is not None:
+                strict_json.whole(origin[fact], f"{fact} of origin", 0, 2**64)
         return cls(
             name=strict_json.text(told["name"], "name", _LONGEST_NAME),
             settings=settings,
             data=DataSpec.from_json(strict_json.keyed(told["data"], "data", _MOST_SETTINGS)),
             plugin=strict_json.text(told["plugin"], "plugin", _LONGEST_NAME),
-            origin=strict_json.keyed(told["origin"], "origin", _MOST_SETTINGS),
+            origin=origin,
         )
 
 
@@ -163,7 +167,7 @@ def _check_setting(value: Any, what: str) -> None:
     if type(value) is int:
         strict_json.whole(value, what, -LARGEST, LARGEST)
     elif isinstance(value, str):
-        strict_json.text(value, what, _LONGEST_TEXT)
+        strict_json.text(value, what, _LONGEST_TEXT, lines=True)
     elif isinstance(value, Mapping):
         for inner in strict_json.keyed(value, what, _MOST_SETTINGS).values():
             _check_setting(inner, what)

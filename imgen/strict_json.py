@@ -95,14 +95,16 @@ def whole(value: Any, what: str, least: int, most: int) -> int:
     return value
 
 
-def text(value: Any, what: str, most: int) -> str:
-    """A text of so many characters at most. Raises: `ValueError`."""
+def text(value: Any, what: str, most: int, *, lines: bool = False) -> str:
+    """A text of so many characters at most. lines: it may have several. Raises: `ValueError`."""
     if not isinstance(value, str):
         raise ValueError(f"{what} is {shown(value)}, not a text")
     if len(value) > most:
         raise ValueError(f"{what} has {len(value):,} characters; {most:,} are allowed")
     if character := steering(value):
         raise ValueError(f"{what} has the control character U+{ord(character):04X}")
+    if not lines and len(value.splitlines()) > 1:
+        raise ValueError(f"{what} has several lines")
     return value
 
 

@@ -104,7 +104,7 @@ class DataSpec:
             ),
             vector=whole(told.get("vector", 0), "vector", 0, _MOST_NUMBERS),
             people=text(told.get("people", ""), "people", _LONGEST_NAME),
-            about=text(told.get("about", ""), "about", _LONGEST_TEXT),
+            about=text(told.get("about", ""), "about", _LONGEST_TEXT, lines=True),
         )
 
 

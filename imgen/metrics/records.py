@@ -128,7 +128,7 @@ def _check_kind(key: str, value: Any) -> None:
     elif key in ("notes", "seeds"):
         strict_json.listed(value, key, _MOST_SEEDS)
     elif key in ("metric", "protocol", "weights", "sha256", "device", "time"):
-        strict_json.text(value, key, _LONGEST)
+        strict_json.text(value, key, _LONGEST, lines=key == "protocol")
     elif key == "during":
         if not isinstance(value, bool):
             raise ValueError("during is neither true nor false")

@@ -87,9 +87,15 @@ def refused(path: Path, plugins: Plugins) -> str:
         (lambda told: told["data"]["attributes"].extend([{"name": "x", "values": ["y"]}] * 2000), "has 2,002 items"),
         (lambda told: told["data"]["attributes"][0].update(values=["y"] * 30_000), "has 30,000 items"),
         (lambda told: told["data"]["attributes"][0].update(name=5), "an attribute is 5, not a text"),
+        (
+            lambda told: told["data"]["attributes"][0].update(name="x\nimgen: all is well"),
+            "an attribute has several lines",
+        ),
         (lambda told: told["data"].update(attributes=[]), "cannot be rebuilt"),
         (lambda told: told["data"].update(about="a" * 30_000), "about has 30,000 characters"),
         (lambda told: told["data"].update(about="\x1b[2J"), "control character U+001B"),
+        (lambda told: told["origin"].update(step="3"), "step of origin is '3', not a whole number"),
+        (lambda told: told["origin"].update(seed=[1]), "seed of origin is a list of 1, not a whole number"),
         (lambda told: told.update(name="os:system"), "its model 'os:system' comes from"),
         (lambda told: told.update(name=["stargan"]), "name is a list of 1, not a text"),
         (lambda told: told.pop("settings"), "it has no 'settings'"),
@@ -116,7 +122,8 @@ def test_tensors_of_another_kind(signed, made, plugins, tmp_path):
         ("mine (git+https://evil/x 1.2)", "in no known way"),
         ("mine (--index-url=http://evil 1.2)", "in no known way"),
         ("mine ($(touch gone) 1.2)", "in no known way"),
-        ("`x` (x 1.2)\nimgen: all is well", "in no known way"),
+        ("`x` (x 1.2)\nimgen: all is well", "plugin has several lines"),
+        ("`x` (x 1.2)", "in no known way"),
     ],
 )
 def test_a_missing_plugin_is_named_and_no_command_is_made_by_the_file(plugin, says, signed, plugins):
