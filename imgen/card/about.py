@@ -36,6 +36,7 @@ def summary(facts: Facts, paper_line: str) -> str:
     plugin, package, _ = facts.plugin
     trained = f"Trained with imgen's algorithm {code(facts.name)}" if facts.name else ""
     owner = f" (plugin {code(plugin)}" + (f", package {code(package)})" if package else ")") if plugin else ""
+    owner = ", which is part of it" if plugin == "imgen" else owner
     made = f"{trained}{owner}." if trained else f"A model {code(facts.config.name)} of imgen{owner}."
     first = (facts.algorithm.__doc__ or "").strip().partition("\n\n")[0] if facts.algorithm else ""
     return " ".join(part for part in (made, prose(first), abilities_in_words(facts), paper_line) if part)
@@ -47,8 +48,7 @@ def sheets(facts: Facts, shown: list[str]) -> str:
         return ""
     means = _meaning(facts)
     step = re.search(r"step-(\d+)", facts.previews[0]) if facts.previews else None
-    when = f" after {int(step[1]):,} steps" if step else ""
-    by = f"Drawn by the weights that ship, or by their last preview{when}." if not step else f"Drawn{when}."
+    by = f"Drawn after {int(step[1]):,} steps." if step else ""
     return f"{picture('Sheet of pictures. ' + means, shown[0])}\n\n{prose(means)} {by}".strip()
 
 

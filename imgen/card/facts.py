@@ -74,7 +74,8 @@ class Facts:
 
         try:
             return outline(self.config, self.plugins, self.weights)
-        except ImgenError:
+        except Exception:
+            # A plugin's constructor may raise anything, and a card is to be had all the same.
             return None
 
     @cached_property
@@ -93,9 +94,15 @@ class Facts:
 
     @property
     def title(self) -> str:
-        """The recipe's, without the number of the run; or else the model's."""
+        """The recipe's, or else the model's."""
+        title = str(self.config.origin.get("recipe") or "") or self.config.name
         # A run that was resumed by its folder's name has that for its recipe's title.
-        return re.sub(r"-\d{4,}$", "", str(self.config.origin.get("recipe") or "")) or self.config.name
+        bare = re.sub(r"-\d{4,}$", "", title)
+        return bare if self.registered(bare) and not self.registered(title) else title
+
+    def registered(self, title: str) -> bool:
+        """Whether a recipe of that title is registered."""
+        return title.replace("_", "-").lower() in self.plugins.registry("recipes")
 
     @property
     def step(self) -> int | None:

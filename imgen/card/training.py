@@ -92,15 +92,13 @@ def _registered(facts: Facts) -> dict[str, Any] | None:
 
     What it leaves to its user, such as the folder of the pictures, is absent.
     """
-    recipes = facts.plugins.registry("recipes")
-    title = facts.title.replace("_", "-").lower()
-    if title not in recipes or not {"algorithm", "dataset"} <= set(facts.recipe):
+    if not facts.registered(facts.title) or not {"algorithm", "dataset"} <= set(facts.recipe):
         return None
     from pathlib import Path
 
     left: list[tuple[str, str]] = []
     try:
-        draft = Draft.read(Path(str(recipes.get(title).factory)), facts.plugins)
+        draft = Draft.read(Path(str(facts.plugins.registry("recipes").get(facts.title).factory)), facts.plugins)
         for section_ in ("algorithm", "dataset"):
             draft.apply(_same_name(draft, section_, facts.recipe[section_].get("name")))
             left += [(section_, name) for name in _fill(draft, section_, facts.recipe[section_])]

@@ -14,6 +14,7 @@ from imgen.errors import HubError, WeightsError
 from imgen.metrics import Measured, records
 from imgen.metrics.records import Record
 from imgen.model import digest_of
+from imgen.plugins import load
 from imgen.train.events import Evaluated, Finished, JsonLines, Started
 from imgen.train.recording import Records
 
@@ -142,6 +143,11 @@ def test_a_published_card_names_its_repository(weights, plugins):
         card_of(folder / "nowhere", plugins)
 
 
+def test_a_run_that_was_resumed_by_its_folder_has_the_recipes_title(weights, plugins):
+    assert "\n# quickstart\n" in card_of(weights(origin={"recipe": "quickstart-0012"}), plugins)
+    assert "\n# mine-2024\n" in card_of(weights(origin={"recipe": "mine-2024"}), plugins)
+
+
 def test_another_file_of_weights_can_be_told_of(weights, plugins):
     folder = weights("the one that ships")
     (folder / "model.safetensors").rename(folder / "former.safetensors")
@@ -166,3 +172,22 @@ def test_files_that_are_broken_are_left_out(weights, plugins):
 
 def _line() -> str:
     return json.dumps(Record.of("fid", {}, [Measured(values={"fid": 1.0})], [0]).to_json() | {"step": 4})
+
+
+def test_a_model_that_cannot_be_built_has_a_card(weights, write_plugin):
+    """Its plugin is of another version, say, and trips over the settings."""
+    source = """\
+        from imgen.hookspecs import hookimpl
+
+
+        def made(data):
+            '''A model.'''
+            raise KeyError("size")
+
+
+        @hookimpl
+        def register_models(register):
+            register(made, name="made")
+    """
+    card = card_of(weights(), load([write_plugin("mine", source, package="imgen-mine", version="3.0")]))
+    assert "pip install imgen imgen-mine" in card and "imgen info model.safetensors" in card
