@@ -34,7 +34,7 @@ def everywhere(weights):
         people=PRINTABLE,
         about=PRINTABLE,
     )
-    told = {"recipe": PRINTABLE, "algorithm": PRINTABLE, "imgen": PRINTABLE, "step": 4, "seed": PRINTABLE}
+    told = {"recipe": PRINTABLE, "algorithm": PRINTABLE, "imgen": PRINTABLE, "step": 4}
     own = {PRINTABLE: PRINTABLE, "b": [PRINTABLE]}
     folder = weights(data=data, name=PRINTABLE, settings=own, plugin=PRINTABLE, origin=told)
     part = {"name": PRINTABLE, PRINTABLE: PRINTABLE}
