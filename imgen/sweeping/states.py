@@ -32,7 +32,7 @@ class Attempt:
     seconds: float
     where: str = ""
     reason: str = ""
-    time: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    time: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
 
 
 @dataclass(frozen=True)
