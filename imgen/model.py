@@ -146,16 +146,12 @@ class ModelConfig:
         settings = strict_json.keyed(told["settings"], "settings", _MOST_SETTINGS)
         for name, value in settings.items():
             _check_setting(value, f"the setting '{name}'")
-        origin = strict_json.keyed(told["origin"], "origin", _MOST_SETTINGS)
-        for fact in ("step", "seed"):
-            if origin.get(fact) is not None:
-                strict_json.whole(origin[fact], f"{fact} of origin", 0, 2**64)
         return cls(
             name=strict_json.text(told["name"], "name", _LONGEST_NAME),
             settings=settings,
             data=DataSpec.from_json(strict_json.keyed(told["data"], "data", _MOST_SETTINGS)),
             plugin=strict_json.text(told["plugin"], "plugin", _LONGEST_NAME),
-            origin=origin,
+            origin=strict_json.keyed(told["origin"], "origin", _MOST_SETTINGS),
         )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import re
 import resource
@@ -66,6 +67,9 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
+        # Whatever is written by a relative name comes to lie here.
+        (home / "work").mkdir()
+        os.chdir(home / "work")
         faults, told = _play(asked, home)
     for line in told:
         print(line)
@@ -234,7 +238,7 @@ def _in_time() -> Iterator[None]:
 
 
 def _beside(home: Path) -> list[tuple[str, int]]:
-    """What lies around the folder of the cases, and in the working folder."""
+    """What lies around the folder of the cases, the working folder included."""
     around = [path for path in home.rglob("*") if "snapshots" not in path.parts and path.is_file()]
     return [
         *((str(path), path.stat().st_size) for path in sorted(around)),

@@ -94,8 +94,6 @@ def refused(path: Path, plugins: Plugins) -> str:
         (lambda told: told["data"].update(attributes=[]), "cannot be rebuilt"),
         (lambda told: told["data"].update(about="a" * 30_000), "about has 30,000 characters"),
         (lambda told: told["data"].update(about="\x1b[2J"), "control character U+001B"),
-        (lambda told: told["origin"].update(step="3"), "step of origin is '3', not a whole number"),
-        (lambda told: told["origin"].update(seed=[1]), "seed of origin is a list of 1, not a whole number"),
         (lambda told: told.update(name="os:system"), "its model 'os:system' comes from"),
         (lambda told: told.update(name=["stargan"]), "name is a list of 1, not a text"),
         (lambda told: told.pop("settings"), "it has no 'settings'"),
