@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from imgen.card.facts import Facts
 from imgen.card.text import code, fenced, listed, prose, section
-from imgen.hub import contents
 from imgen.hub.reference import Reference
 from imgen.model import Classifier, Embedder, Encoder, Generator, Translator
 from imgen.translating.ways import can
@@ -76,7 +75,7 @@ def use(facts: Facts, repo: Reference | None) -> str:
         "Use",
         _install(facts),
         here,
-        fenced("\n".join(_commands(facts, able, repo)), "sh"),
+        fenced("\n".join(commands(facts, repo)), "sh"),
         _names(facts),
         "The same in Python:",
         fenced("\n".join(_python(facts, able, repo)), "python"),
@@ -96,7 +95,9 @@ def _install(facts: Facts) -> str:
     return f"{told}\n\n{fenced(f'pip install imgen {package}', 'sh')}"
 
 
-def _commands(facts: Facts, able: Abilities, repo: Reference | None) -> list[str]:
+def commands(facts: Facts, repo: Reference | None) -> list[str]:
+    """Commands that use the model, the most telling one first."""
+    able = abilities(facts)
     target = str(repo) if repo else facts.weights.name
     lines: list[str] = []
     if able.vector or not able.kinds:
@@ -111,11 +112,7 @@ def _commands(facts: Facts, able: Abilities, repo: Reference | None) -> list[str
         lines += [f"imgen traverse {target}"] if "generates" in able.kinds else []
         lines.append(f"imgen encode {target} PICTURES")
     if "embeds" in able.kinds:
-        where = facts.weights.name
-        if repo:
-            where = f"embedding/{contents.WEIGHTS}"
-            lines.append(f"imgen pull {target} --out embedding")
-        lines.append(f"imgen evaluate RUN -m identity-verification -s embedding={where}")
+        lines.append(f"imgen evaluate RUN -m identity-verification -s embedding={target}")
     return lines or [f"imgen info {target}"]
 
 

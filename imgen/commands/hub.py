@@ -11,6 +11,7 @@ from imgen.commands.options import as_json, find_weights, give, say
 
 if TYPE_CHECKING:
     from imgen.hub.contents import Part
+    from imgen.hub.pull import Pulled
     from imgen.hub.push import Plan
     from imgen.plugins import Plugins
 
@@ -46,13 +47,13 @@ def push(found: Plugins, words: tuple[str, ...], as_json: bool, **options: Any) 
     reference = Reference.parse(f"{repo}@{options['revision']}" if options["revision"] else repo)
     weights = find_weights(model[0] if model else None, lambda config, path: True, "has weights")
     wanted = Wanted(
-        repo=reference.repo,
+        reference=reference,
         full=options["full"],
         sheets=not options["no_sheets"],
         yours=_yours(weights),
         allowed=options["allow"],
     )
-    plan = pushing.plan(weights, reference, wanted, found, ask=not options["dry_run"])
+    plan = pushing.plan(weights, wanted, found, ask=not options["dry_run"])
     if options["dry_run"]:
         return _show(plan, weights, as_json)
     message = options["message"] or f"{'New' if plan.there is None else 'Changed'} with imgen"
@@ -88,7 +89,7 @@ def pull(found: Plugins, repo: str, full: bool, out: Path | None, as_json: bool)
     elif full and out:
         say(f"go on with it: imgen train {folder}, with --NAME VALUE for each setting in capitals in its recipe.yaml")
     else:
-        say(f"use it: imgen info {repo}")
+        say(f"use it: {_use(pulled, found)}")
     told = {"repo": pulled.reference.repo, "commit": pulled.commit, "folder": str(folder), "fresh": pulled.fresh}
     give({**told, "model": str(folder / pulled.weights.name)}) if as_json else click.echo(folder)
 
@@ -100,6 +101,14 @@ def _yours(weights: Path) -> str | None:
 
     card = (run_of(weights) or weights.parent) / "README.md"
     return yours_of(card.read_text(encoding="utf8", errors="replace")) if card.is_file() else None
+
+
+def _use(pulled: Pulled, found: Plugins) -> str:
+    """The command that does what the model is for."""
+    from imgen.card.facts import Facts
+    from imgen.card.use import commands
+
+    return commands(Facts(pulled.folder, pulled.weights, found), pulled.reference)[0]
 
 
 def _missing(weights: Path, found: Plugins) -> str:

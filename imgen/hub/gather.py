@@ -17,6 +17,7 @@ from imgen.card import card_of
 from imgen.errors import HubError, ImgenError, RecipeError
 from imgen.hub import contents
 from imgen.hub.client import sums
+from imgen.hub.reference import Reference
 from imgen.metrics import records
 from imgen.model import ModelConfig, digest_of, read_config
 from imgen.plugins import Plugins
@@ -48,12 +49,12 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What is to be published, and how. full: the training state, too; sheets: pictures, too.
+    """What is to be published, and how. reference: where. full: the training state, too; sheets: pictures, too.
 
     yours: the author's own words for the card; allowed: words that may leave although they look like this machine's.
     """
 
-    repo: str
+    reference: Reference
     full: bool = False
     sheets: bool = True
     yours: str | None = None
@@ -79,9 +80,10 @@ def gather(weights: Path, wanted: Wanted, plugins: Plugins) -> list[Item]:
     card = card_of(
         run or weights.parent,
         plugins,
-        repo=wanted.repo,
+        repo=str(wanted.reference),
         sheets=[sheet.path for sheet in sheets],
         yours=wanted.yours,
+        weights=weights,
     )
     items.append(Item(contents.CARD, card.encode()))
     _refuse_traces(items, wanted)
@@ -161,8 +163,8 @@ def _averaged(run: Path, step: int) -> Path:
 
 
 def _refuse_traces(items: Iterable[Item], wanted: Wanted) -> None:
-    user = wanted.repo.partition("/")[0]
-    allowed = (wanted.repo, user, *wanted.allowed)
+    repo = wanted.reference.repo
+    allowed = (repo, repo.partition("/")[0], *wanted.allowed)
     for item in items:
         for found in privacy.traces(_text(item), allowed):
             raise HubError(

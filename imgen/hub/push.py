@@ -52,12 +52,13 @@ class Plan:
         return all(change.fate == "same" for change in self.changes)
 
 
-def plan(weights: Path, reference: Reference, wanted: Wanted, plugins: Plugins, *, ask: bool = True) -> Plan:
+def plan(weights: Path, wanted: Wanted, plugins: Plugins, *, ask: bool = True) -> Plan:
     """What publishing these weights would do.
 
     ask: raise where the Hub cannot be asked what is there; without it all is told to be new.
     Raises: what `gather` does, and `HubError` where the Hub cannot be asked.
     """
+    reference = wanted.reference
     # What can be wrong here is told before anybody is asked.
     items = gather(weights, wanted, plugins)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import re
 import shutil
@@ -115,6 +116,7 @@ class TestPush:
         assert cli("push", run, "anna/faces", "--revision", "small", "--no-sheets").status == 0
         there = hub.repos["anna/faces"]
         assert "sheets/preview.png" in there.files() and "sheets/preview.png" not in there.files("small")
+        assert "imgen sample anna/faces@small" in there.files("small")["README.md"].decode()
         assert cli("sample", "anna/faces@small", "--out", "small.png").status == 0
 
     def test_dry_run(self, hub, cli, run, tree):
@@ -131,6 +133,13 @@ class TestPush:
         hub.fail("*", ".", status=401, times=None)
         said = cli("push", run, "anna/faces", "--dry-run")
         assert said.status == 0 and "was not asked" in said.err
+
+    def test_a_former_state_of_a_run(self, hub, cli, run):
+        assert cli("push", f"{run}@2", "anna/faces").status == 0
+        files = hub.repos["anna/faces"].files()
+        assert files["model.safetensors"] == (run / "checkpoints/step-00000002/ema.safetensors").read_bytes()
+        assert json.loads(files["config.json"])["origin"]["step"] == 2
+        assert hashlib.sha256(files["model.safetensors"]).hexdigest() in files["README.md"].decode()
 
     def test_weights_without_a_run(self, hub, cli, run, here):
         shutil.copy(run / "model.safetensors", here / "model.safetensors")
@@ -185,6 +194,7 @@ class TestPull:
         fresh_cache()
         said = cli("pull", "anna/faces")
         assert said.status == 0, said.err
+        assert "use it: imgen sample anna/faces" in said.err
         folder = Path(said.out.strip())
         assert {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} == OURS
         assert origin_of(folder).repo == "anna/faces"
