@@ -28,6 +28,17 @@ def steps_of_note(made: Algorithm) -> list[int]:
     return found
 
 
+def steps_to_move_all(made: Algorithm, most: int) -> int:
+    """Steps after which every player has had a turn, or `most` where that takes longer."""
+    waiting = set(made.players())
+    for step in range(most):
+        for turn in made.turns(step):
+            waiting -= set(moves_of(turn).players)
+        if not waiting:
+            return step + 1
+    return most
+
+
 def _looked_at(made: Algorithm) -> Iterable[int]:
     kept = [near for step in _milestones(made) for near in (step - 1, step, step + 1)]
     # Schedules change with round numbers as often as anywhere.

@@ -27,11 +27,12 @@ from imgen.testing.algorithms import Game
 from imgen.testing.promises import Unfit
 from imgen.testing.settings import check_settings
 from imgen.testing.standins import stand_ins
+from imgen.testing.steps import steps_to_move_all
 from imgen.train.shapes import check_batch
 
 SIZES = (16, 32, 64, 128)
 """Sides that are tried for drawn pictures, the smallest first [pixels]."""
-_STEPS = 4
+_STEPS, _MOST_STEPS = 4, 12
 
 
 @dataclass
@@ -154,6 +155,7 @@ def game_of(made: Subject) -> Game:
             algorithm = game.make()
             if isinstance(algorithm, Algorithm):
                 check_batch(outline(game.dataset, game.batch), algorithm.expects, f"algorithm '{made.name}'")
+                game.steps = max(_STEPS, _needed(algorithm))
             return game
         except Unfit:
             continue
@@ -163,6 +165,14 @@ def game_of(made: Subject) -> Game:
         f"no data fit it: {'; '.join(refused[:3])}; register a recipe of it whose data set needs no files, or give "
         "settings that fit small pictures"
     )
+
+
+def _needed(algorithm: Algorithm) -> int:
+    try:
+        return steps_to_move_all(algorithm, _MOST_STEPS)
+    except Exception:
+        # The contracts of players and turns say what is wrong with them.
+        return _STEPS
 
 
 def games_of(plugin: str, plugins: Plugins, given: Mapping[str, Any]) -> Iterator[Game]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from imgen.algorithm import Algorithm, Batch, Turn, moves_of
+from imgen.testing.steps import steps_of_note
 from imgen.testing.told import blamed, copy, names
 from imgen.train.play import House, Seat, restart, take_seats
 
@@ -19,15 +20,25 @@ def check_turns(made: Algorithm, batches: list[dict[str, Tensor]]) -> None:
     """Every turn gives finite losses, for its own players, and moves these alone; every player moves."""
     seats, first = take_seats(made), copy(made)
     played: set[str] = set()
-    for step, drawn in enumerate(batches):
-        for turn, batch in turns_of(made, step, drawn, seats):
-            _check_turn(turn, batch, made, seats)
-            played.update(moves_of(turn).players)
+    for step in (*range(len(batches)), *steps_of_note(made)):
+        # Later steps are for those alone who come late, as after a warm-up.
+        if step < len(batches) or _movers(made, step) - played:
+            for turn, batch in turns_of(made, step, batches[step % len(batches)], seats):
+                _check_turn(turn, batch, made, seats)
+                played.update(moves_of(turn).players)
     still = set(seats) - played
-    assert not still, f"{names(still)} never moves in {len(batches)} steps; if its turns come later, give more steps"
+    assert not still, (
+        f"{names(still)} never moves in {len(batches)} steps, nor at any later one that was looked at; if its turns "
+        "come later, give more steps, or settings with which they come sooner"
+    )
     for name, seat in seats.items():
         moved = any(not torch.equal(first[key], parameter) for key, parameter in seat.parameters.items())
         assert moved, f"player '{name}' has turns but its parameters stay as they were: its loss must hang on them"
+
+
+def _movers(made: Algorithm, step: int) -> set[str]:
+    with blamed(f"turns({step})"):
+        return {name for turn in made.turns(step) for name in moves_of(turn).players}
 
 
 def turns_of(

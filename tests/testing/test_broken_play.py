@@ -244,6 +244,31 @@ def test_steps_of_note_are_those_with_turns_of_their_own():
     assert steps_of_note(game) == [0, 700]
 
 
+class BeginsLate(Game):
+    """The generator waits until the discriminator is warm; `loss` may be one that does not reach it."""
+
+    reached = True
+
+    def turns(self, step):
+        return [self.judge, self.forge] if step >= 100 else [self.judge]
+
+    @turn("g")
+    def forge(self, batch):
+        losses, values = super().forge(batch)
+        return {"g": losses["g"] if self.reached else losses["g"].detach()}, values
+
+
+class BeginsLateAndWrong(BeginsLate):
+    """Its late turn is cut off."""
+
+    reached = False
+
+
+def test_players_who_come_late_are_waited_for(subject):
+    algorithms.turns(subject(BeginsLate))
+    breaks(algorithms.turns, subject(BeginsLateAndWrong), "turn 'forge': a loss must hang on")
+
+
 class PairsItems(Game):
     """It needs batches that can be halved."""
 

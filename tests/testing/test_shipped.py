@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from imgen.data.identities import identities
 from imgen.data.pack import pack
 from imgen.data.shapes import shapes
 from imgen.plugins import KINDS, installed
-from imgen.testing import check_algorithm, check_dataset, check_model, check_settings
+from imgen.testing import check_algorithm, check_dataset, check_loss, check_model, check_settings
+from imgen.testing.recipes import check_read
 
 SMALL = {"d_identity": 3, "d_observation": 3}
 TINY = {"width": 4, "d_width": 4, "levels": 3, "size_aware": True}
@@ -148,6 +150,16 @@ def test_every_model_keeps_its_contract(fitting, name):
     widths = {"sdbegan": "hidden", **dict.fromkeys(("sddcgan", "infogan", "factor-vae", "shape-classifier"), "dim")}
     spec = fitting(name).spec
     check_model(installed().registry("models").get(name).load()(spec, **{widths.get(name, "width"): 4}), spec)
+
+
+@pytest.mark.parametrize("name", registered("losses"))
+def test_every_loss_keeps_its_contract(name):
+    check_loss(installed().build("losses", name))
+
+
+@pytest.mark.parametrize("name", registered("recipes"))
+def test_every_recipe_can_be_read(name):
+    check_read(Path(str(installed().registry("recipes").get(name).factory)), installed())
 
 
 @pytest.fixture
