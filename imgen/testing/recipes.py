@@ -13,6 +13,7 @@ import torch
 from imgen import binding
 from imgen.build import config_of
 from imgen.data.loader import outline
+from imgen.errors import RecipeError
 from imgen.plugins import Plugins, installed
 from imgen.recipe import Draft, Recipe
 from imgen.testing.promises import Unfit
@@ -37,28 +38,32 @@ def check_recipe(recipe: Path, *, plugins: Plugins | None = None) -> None:
         return
 
 
-def check_read(recipe: Path, plugins: Plugins) -> Recipe:
-    """A recipe without mistakes. Files that it needs may be left for others to name."""
+def check_read(recipe: Path, plugins: Plugins) -> Recipe | None:
+    """A recipe without mistakes; none where it leaves settings to whoever trains it, such as a folder of theirs."""
     with blamed(f"{recipe.name} must be a recipe"):
         first = recipe.read_text(encoding="utf8").partition("\n")[0]
         assert first.startswith("#") and first.strip("# "), (
             f"{recipe.name} must begin with a comment, `# what this is`, which `imgen recipes` lists"
         )
-        draft = Draft.read(recipe, plugins)
-        for section, settings in draft.settings().items():
-            part = draft.content.get(section)
-            for setting in settings.values():
-                if setting.required and setting.place and isinstance(part, dict):
-                    part.setdefault(setting.name, "a-folder")
-        return draft.check()
+        try:
+            return Draft.read(recipe, plugins).check()
+        except RecipeError as error:
+            wrong = [line for line in str(error).split("\n") if "needs the setting" not in line]
+            if wrong:
+                raise RecipeError("; ".join(wrong)) from None
+            return None
 
 
 def check_together(recipe: Path, plugins: Plugins) -> None:
     """What a recipe names goes together: batches of its data are what its algorithm takes, and its model is registered.
 
-    Raises: `Unfit` where its data set needs files.
+    Raises: `Unfit` where its data set needs files, or settings that it does not give.
     """
     checked = check_read(recipe, plugins)
+    if checked is None:
+        raise Unfit(
+            f"recipe '{recipe.stem}' leaves settings to whoever trains it; `imgen train {recipe.stem}` names them"
+        )
     entry = plugins.registry("datasets").get(checked.dataset.name)
     known = binding.settings_of(entry.load())
     files = [name for name, setting in known.items() if setting.place and checked.dataset.settings.get(name)]
