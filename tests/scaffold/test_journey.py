@@ -128,7 +128,7 @@ def test_whatever_a_plugin_does_all_else_works(environment):
         "plugin 'failing' (imgen-failing 0.1.0) was not loaded",
         "plugin 'later' (imgen-later 0.1.0) was not loaded",
     )
-    for command in (["--help"], ["losses"], ["train", "quickstart", "--dry-run"], ["info", "sddcgan"]):
+    for command in (["--help"], ["losses"], ["train", "quickstart", "--dry-run"]):
         said = environment.imgen(*command)
         assert said.status == 0, said.err
         assert [line for line in said.lines if line.startswith("imgen: warning: ")]
