@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from imgen import plugins, scaffold
+from imgen import scaffold
 from imgen.commands.options import as_json, give, say
+from imgen.plugins import Plugins
 
 
 @click.group()
@@ -22,7 +23,8 @@ def new() -> None:
     "--out", metavar="DIR", type=click.Path(path_type=Path), help="Folder of the project; default imgen-NAME."
 )
 @as_json
-def plugin(name: str, kind: str, out: Path | None, as_json: bool) -> None:
+@click.pass_obj
+def plugin(found: Plugins, name: str, kind: str, out: Path | None, as_json: bool) -> None:
     """Make a plugin that installs, passes its tests and works at once.
 
     NAME is in kebab-case, such as my-method: the package is then imgen-my-method, and its module imgen_my_method. A gan
@@ -30,7 +32,7 @@ def plugin(name: str, kind: str, out: Path | None, as_json: bool) -> None:
     own in their place.
     """
     project = scaffold.Project(name, kind)
-    scaffold.check(project, plugins.installed())
+    scaffold.check(project, found)
     folder = out or Path(project.package)
     written = scaffold.write(project, folder)
     steps = [f"cd {folder}", "imgen install -e '.[test]'", "pytest", *project.uses]
