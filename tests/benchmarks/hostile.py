@@ -240,10 +240,7 @@ def _in_time() -> Iterator[None]:
 def _beside(home: Path) -> list[tuple[str, int]]:
     """What lies around the folder of the cases, the working folder included."""
     around = [path for path in home.rglob("*") if "snapshots" not in path.parts and path.is_file()]
-    return [
-        *((str(path), path.stat().st_size) for path in sorted(around)),
-        *((path.name, 0) for path in Path().iterdir()),
-    ]
+    return [(str(path), path.stat().st_size) for path in sorted(around)]
 
 
 def _peak() -> int:
