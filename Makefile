@@ -1,6 +1,6 @@
 BIN := .venv/bin
 
-.PHONY: all format lint types tests quickstart bench
+.PHONY: all format lint types tests docs quickstart bench
 
 all: format lint types tests
 
@@ -20,6 +20,9 @@ types: .venv/made
 
 tests: .venv/made
 	$(BIN)/pytest
+
+docs: .venv/made
+	$(BIN)/python tests/docs/write.py
 
 quickstart: .venv/made
 	$(BIN)/imgen train quickstart

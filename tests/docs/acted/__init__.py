@@ -1,0 +1,1 @@
+"""What the commands of the documentation need, so that a test can run them."""
