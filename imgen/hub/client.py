@@ -283,7 +283,11 @@ def _translated(error: Exception, reference: Reference | None, path: str) -> Hub
         full = next((cause for cause in _chain(error) if getattr(cause, "errno", None) in (28, 122)), None)
         if full:
             return HubError(f"{where}: the disk of the cache {cache()} is full; free some space", again=True)
-        return Unreachable(f"{where}: {_silence()} ({_first_line(_root(error))})")
+        silent = any(
+            isinstance(cause, (ConnectionError, TimeoutError)) or _of_the_network(cause) for cause in _chain(error)
+        )
+        reason = _first_line(_root(error))
+        return Unreachable(f"{where}: {_silence()} ({reason})" if silent else f"{where}: {reason}; do it again")
     return HubError(f"{where}: {type(error).__name__}: {_first_line(error)}", again=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from PIL import Image
 from imgen import __version__, privacy
 from imgen.card import card_of
 from imgen.errors import HubError, ImgenError, RecipeError
-from imgen.hub import contents
+from imgen.hub import contents, trust
 from imgen.hub.client import sums
 from imgen.hub.reference import Reference
 from imgen.metrics import records
@@ -87,6 +88,7 @@ def gather(weights: Path, wanted: Wanted, plugins: Plugins) -> list[Item]:
     )
     items.append(Item(contents.CARD, card.encode()))
     _refuse_traces(items, wanted)
+    _check(items, weights)
     return sorted(items, key=lambda item: item.path)
 
 
@@ -171,6 +173,16 @@ def _refuse_traces(items: Iterable[Item], wanted: Wanted) -> None:
                 f"{item.path}: tells {found!r}, which is this machine's; take it out where it comes from (such as the "
                 f"data set's setting `about`), or let it leave with --allow {found!r}"
             )
+
+
+def _check(items: Iterable[Item], weights: Path) -> None:
+    """See to it that whoever pulls this may use it: what is published passes what is asked of what is pulled."""
+    with tempfile.TemporaryDirectory() as folder:
+        for item in items:
+            file = item.content if isinstance(item.content, Path) else Path(folder) / Path(item.path).name
+            if isinstance(item.content, bytes):
+                file.write_bytes(item.content)
+            trust.check_file(item.path, file, str(weights))
 
 
 def _text(item: Item) -> str:

@@ -47,3 +47,10 @@ def test_content_that_is_not_what_was_told(hub):
         client.fetch(there, "config.json")
     hub.faults.clear()
     assert client.fetch(there, "config.json").read_bytes() == b'{"a": 1}', "what was wrong is not kept"
+
+
+def test_a_size_that_is_not_the_contents(hub, cli):
+    hub.plant("ben/bad", {"model.safetensors": Planted(b"0123456789", size=20, large=True)})
+    said = cli("pull", "ben/bad")
+    assert said.status == 1 and len(said.lines) == 1
+    assert "does not answer" not in said.err, said.err

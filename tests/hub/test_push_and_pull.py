@@ -152,6 +152,13 @@ class TestPush:
         said = cli("push", "model.safetensors", "anna/faces", "--full")
         assert said.status == 2 and "no training state" in said.err
 
+    def test_what_nobody_could_pull_is_not_pushed(self, hub, cli, run):
+        with (run / "recipe.yaml").open("a") as file:
+            file.write("notes: " + "x" * 100_000 + "\n")
+        said = cli("push", run, "anna/faces")
+        assert said.status == 2 and "recipe.yaml" in said.err and len(said.lines) == 1, said.err
+        assert not hub.repos
+
 
 class TestNothingOfThisMachineLeaves:
     def test_places_become_names(self, hub, cli, run, here):
