@@ -54,10 +54,7 @@ def weights_named(model: str | Path, say: Callable[[str], None] = lambda line: N
         from imgen.hub.pull import pull
 
         return pull(Reference.parse(text), parts=("model", "card"), say=say).weights
-    raise WeightsError(
-        f"{path}: no such file or run; give a run folder, a model.safetensors or user/name on the Hub, or nothing for "
-        "the newest"
-    )
+    raise WeightsError(f"{path}: no such file or run; give a run folder, a model.safetensors, or user/name on the Hub")
 
 
 def on_the_hub(model: str) -> bool:

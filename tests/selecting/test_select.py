@@ -212,8 +212,8 @@ def test_links_are_made_at_once_and_leave_nothing_behind(here, monkeypatch):
     [
         (["runs/good"], "imgen: selecting compares models with one another, and runs/good/model.safetensors is one; "
          "give two or more"),
-        (["runs/good", "runs/nowhere"], "imgen: runs/nowhere: no such file or run; give a run folder or a "
-         "model.safetensors, or nothing for the newest"),
+        (["runs/good", "runs/nowhere"], "imgen: runs/nowhere: no such file or run; give a run folder, a "
+         "model.safetensors, or user/name on the Hub"),
         (["empty"], "imgen: empty: no run, and none in it; give run folders, or a folder of runs"),
         (["runs/good", "runs/good@never"], "imgen: runs/good@never: this run keeps no such checkpoint; it has last, 1"),
         (["runs/good", "runs/poor", "--pictures", "5"],
