@@ -111,3 +111,12 @@ def test_pages_have_one_title_and_no_trace_of_a_template():
         assert len(re.findall(r"^# ", plain, re.MULTILINE)) == 1, called(page)
         assert not re.search(r"\{\{|TODO|FIXME|XXX", plain), called(page)
     assert README in PAGES
+
+
+def test_every_room_is_on_the_plan():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf8")
+    plan = text[text.index("## Rooms") : text.index("\n## ", text.index("## Rooms") + 1)]
+    rooms = [path.name for path in (ROOT / "imgen").iterdir() if not path.name.startswith(("__", "."))]
+    rooms = [name for name in rooms if name != "py.typed"]
+    assert len(rooms) > 30
+    assert not [name for name in rooms if not re.search(rf"(?<![\w/]){re.escape(name)}(/| |\n)", plan)]
