@@ -136,7 +136,8 @@ def test_a_sweep_that_is_killed_interrupted_and_continued_elsewhere(tiny, proces
     assert said.status == 1 and said.err == "", said.err
     told = json.loads(said.out)
     runs = {each["name"]: each for each in told["runs"]}
-    assert told["counts"] == {"running": 0, "failed": 1, "unfinished": 0, "waiting": 0, "done": 7}
+    reasons = {each["name"]: each["reason"] for each in told["runs"]}
+    assert told["counts"] == {"running": 0, "failed": 1, "unfinished": 0, "waiting": 0, "done": 7}, reasons
     assert runs[bad]["status"] == 2 and "is not empty and not a run" in runs[bad]["reason"]
     assert runs[bad]["last_lines"] and runs[bad]["model"] is None
     for each in runs.values():
