@@ -16,7 +16,14 @@ from imgen import binding
 _COMMON = {"root", "user", "users", "admin", "ubuntu", "home", "imgen", "data", "model", "train", "test", "localhost"}
 """Names of users and hosts that tell nothing, and that stand in every text."""
 _PATH = re.compile(r"^(~|/|\\\\|[A-Za-z]:[\\/]|file:)")
-_FOLDER = re.compile(r"(?<![\w.])(?:/home|/Users|/root|/mnt|/media|/scratch|[A-Za-z]:\\Users)[\\/][\w.\-\\/]+")
+_ROOTS = "home|Users|root|mnt|media|scratch|tmp|var|srv|nfs|gpfs|lustre|Volumes|private|workspace|storage|data[0-9]*"
+_FOLDER = re.compile(rf"(?<![\w.])(?:/(?:{_ROOTS})|[A-Za-z]:\\{{1,2}}Users)[\\/][\w.\-\\/]+")
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
+_SECRETS = {
+    "hf_...": re.compile(r"\bhf_[A-Za-z0-9]{30,}"),
+    "https://name:password@...": re.compile(r"://[^\s/@:]+:[^\s/@]+@"),
+}
+"""Tokens of the Hub and passwords in addresses: they are never shown, and nobody may let them leave."""
 
 
 def placeless(settings: Mapping[str, Any], factory: Callable[..., Any] | None = None) -> dict[str, Any]:
@@ -55,16 +62,35 @@ def _placeless(name: str, value: Any, place: bool) -> Any:
 
 
 def traces(text: str, allowed: Iterable[str] = ()) -> list[str]:
-    """What in a text tells of this machine: its folders, its name, its user's.
+    """What in a text tells of this machine: its folders, its name, its user's, and what would open other doors.
 
-    allowed: words that may, such as a repository's name.
+    allowed: words that may, such as a repository's name; a folder with all that is in it.
     """
-    for word in allowed:
+    text = _ESCAPED.sub(lambda escaped: chr(int(escaped[1], 16)), text)
+    found = [shown for shown, secret in _SECRETS.items() if secret.search(text)]
+    words = tuple(filter(None, allowed))
+    # Folders first: a repository's name says nothing of a folder that is called like it.
+    for folder in filter(_PATH.match, words):
+        text = text.replace(folder, "")
+    found += folders(text)
+    for word in words:
         text = text.replace(word, "")
-    found = [match[0] for match in _FOLDER.finditer(text)]
-    found += [place for place in _places() if place in text]
     found += [name for name in _names() if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text, re.IGNORECASE)]
     return list(dict.fromkeys(found))
+
+
+def folders(text: str) -> list[str]:
+    """The folders and files of this machine that a text names, the longest first."""
+    here = (place for place in _places() if re.search(rf"(?<![\w.]){re.escape(place)}(?![\w-])", text))
+    found = dict.fromkeys([*(match[0] for match in _FOLDER.finditer(text)), *here])
+    return sorted(found, key=len, reverse=True)
+
+
+def unplaced(text: str) -> str:
+    """A text with FOLDER for each folder or file of this machine."""
+    for place in folders(text):
+        text = text.replace(place, "FOLDER")
+    return text
 
 
 def _places() -> list[str]:

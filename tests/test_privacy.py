@@ -7,7 +7,7 @@ from pathlib import Path
 
 from imgen.binding import Place
 from imgen.data.folder import images
-from imgen.privacy import missing_places, placeless, traces
+from imgen.privacy import missing_places, placeless, traces, unplaced
 
 
 def factory(*, root: Place, embedding: Place = "oracle", crop: str = "center") -> None:
@@ -63,3 +63,36 @@ class TestTraces:
         monkeypatch.setenv("LOGNAME", "root")
         monkeypatch.setattr(socket, "gethostname", lambda: "localhost")
         assert traces("root: ROOT\nhttps://example.org/home/page and 1/2 of /all/ the rest") == []
+
+    def test_other_disks_and_what_json_makes_of_paths(self):
+        assert traces("in /gpfs/group7/faces and /data2/faces.") == ["/gpfs/group7/faces", "/data2/faces."]
+        assert traces('"C:\\\\Users\\\\alice"') == ["C:\\\\Users\\\\alice"]
+
+    def test_a_name_as_json_writes_it(self, monkeypatch):
+        monkeypatch.setenv("LOGNAME", "jürgen")
+        assert traces('{"by": "j\\u00fcrgen"}') == ["jürgen"]
+
+    def test_a_folder_that_is_called_like_the_repository(self, monkeypatch, tmp_path):
+        folder = tmp_path / "anna/faces"
+        folder.mkdir(parents=True)
+        monkeypatch.chdir(folder)
+        assert str(folder) in traces(f"read {folder}", allowed=["anna/faces", "anna"])
+        assert traces(f"read {folder}/x", allowed=[str(tmp_path)]) == []
+        assert traces(f"read {folder}", allowed=[""]) != []
+
+    def test_tokens_and_passwords_are_found_but_not_told(self):
+        token = "hf_" + "aB3" * 11
+        assert traces(f"url: https://example.org/?t={token}", allowed=[token]) == ["hf_..."]
+        assert traces("url: https://anna:secret@example.org/x") == ["https://name:password@..."]
+
+    def test_a_folder_that_is_part_of_an_address(self, monkeypatch):
+        monkeypatch.setattr("imgen.privacy._places", lambda: ["/data"])
+        assert traces("https://example.org/data/x and /database") == []
+        assert traces("in /data") == ["/data"]
+
+
+def test_folders_are_taken_out_of_a_text(monkeypatch):
+    monkeypatch.setattr("imgen.privacy._places", lambda: ["/srv/a"])
+    assert unplaced("no pictures in /srv/a/b, /srv/a and https://example.org") == (
+        "no pictures in FOLDER, FOLDER and https://example.org"
+    )

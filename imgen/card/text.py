@@ -21,11 +21,7 @@ LONGEST = 600
 
 def told(text: object, most: int = LONGEST) -> str:
     """A text in one line, without folders of this machine."""
-    line = plain(str(text), most)
-    for trace in privacy.traces(line):
-        if "/" in trace or "\\" in trace:
-            line = line.replace(trace, "FOLDER")
-    return line
+    return privacy.unplaced(plain(str(text), most))
 
 
 def prose(text: object, most: int = LONGEST) -> str:
