@@ -91,6 +91,12 @@ class Algorithm(nn.Module):
     paper: ClassVar[Paper | None] = None
     """What it follows, for model cards: where it was published, where this differs, what the models cannot do."""
 
+    shows_data: ClassVar[bool] = True
+    """Whether previews can show pictures of the data, as `preview` reads them from its batch.
+
+    Where those are of people, or of whom is not known, `imgen push` leaves previews out unless it is asked for them.
+    """
+
     expects: ClassVar[Mapping[str, str]] = {}
     """Entries of a batch and their dimensions, such as {"images": "B 2 C H W"}; a letter stands for any size."""
 

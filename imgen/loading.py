@@ -54,7 +54,13 @@ def weights_named(model: str | Path, say: Callable[[str], None] = lambda line: N
         from imgen.hub.pull import pull
 
         return pull(Reference.parse(text), parts=("model", "card"), say=say).weights
-    raise WeightsError(f"{path}: no such file or run; give a run folder, a model.safetensors, or user/name on the Hub")
+    hidden = is_reference(text) and Path(path.parts[0]) != run.ROOT
+    there = (
+        f"hub:{text} for that of the Hub, as there is a folder {path.parts[0]} here"
+        if hidden
+        else "user/name on the Hub"
+    )
+    raise WeightsError(f"{path}: no such file or run; give a run folder, a model.safetensors, or {there}")
 
 
 def on_the_hub(model: str) -> bool:

@@ -173,6 +173,11 @@ def shows(facts: Facts) -> str:
     return "people" if _HUMAN.search(_evidence(facts)) else "unknown"
 
 
+def shows_others(facts: Facts) -> bool:
+    """Whether sheets can show pictures of the data that are of people, or of whom is not known."""
+    return (facts.algorithm is None or facts.algorithm.shows_data) and shows(facts) != "nobody"
+
+
 def _evidence(facts: Facts) -> str:
     """The words that tell what is shown."""
     spec = facts.config.data

@@ -173,7 +173,7 @@ class Facts:
         """The processes that trained, in order."""
         found: list[Session] = []
         begun: float | None = None
-        for event in _events(self.folder / "events.jsonl"):
+        for event in events_in(self.folder / "events.jsonl"):
             at = _seconds(event.get("time"))
             if event["event"] == "started":
                 begun = at
@@ -225,8 +225,10 @@ class Facts:
 
     @cached_property
     def previews(self) -> Sequence[str]:
-        """Sheets that were drawn while training, the newest first, as paths within the folder."""
-        return [f"previews/{path.name}" for path in sorted((self.folder / "previews").glob("*.png"), reverse=True)]
+        """Sheets that were drawn until these weights were as they are, the newest first, as paths within the folder."""
+        last = f"step-{self.step:08d}.png" if self.step is not None else "~"
+        names = sorted((path.name for path in (self.folder / "previews").glob("step-*.png")), reverse=True)
+        return [f"previews/{name}" for name in names if name <= last]
 
 
 def _yaml(path: Path) -> dict[str, Any]:
@@ -239,7 +241,8 @@ def _yaml(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _events(path: Path) -> Iterator[dict[str, Any]]:
+def events_in(path: Path) -> Iterator[dict[str, Any]]:
+    """The events of a run, in order; lines that are none are passed over."""
     if not path.is_file():
         return
     with path.open(encoding="utf8", errors="replace") as file:

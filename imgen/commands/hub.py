@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("words", metavar="[MODEL] REPO", nargs=-1, required=True)
 @click.option("--full", is_flag=True, help="The training state, too, so that others can go on with the run.")
-@click.option("--private", is_flag=True, help="Where the repository is made now: let only you see it.")
+@click.option("--private", is_flag=True, help="Let only you see the repository that is made.")
 @click.option("--revision", metavar="BRANCH", help="A branch, made if need be; default the main one.")
-@click.option("--no-sheets", is_flag=True, help="No pictures; previews of translators show pictures of the data.")
+@click.option(
+    "--sheets/--no-sheets", default=None, help="Pictures; default: none that may show people of the data, as previews."
+)
 @click.option(
     "--allow", metavar="WORD", multiple=True, help="A word that may leave although it looks like a path, host or user."
 )
@@ -44,20 +46,24 @@ def push(found: Plugins, words: tuple[str, ...], as_json: bool, **options: Any) 
     if len(words) > 2:
         raise click.UsageError(f"what is '{words[2]}'? Give a model and a repository: imgen push RUN user/name")
     *model, repo = words
+    _refuse_model(repo)
     reference = Reference.parse(f"{repo}@{options['revision']}" if options["revision"] else repo)
     weights = find_weights(model[0] if model else None, lambda config, path: True, "has weights")
     wanted = Wanted(
         reference=reference,
         full=options["full"],
-        sheets=not options["no_sheets"],
+        sheets=options["sheets"],
+        private=options["private"],
         yours=_yours(weights),
         allowed=options["allow"],
     )
     plan = pushing.plan(weights, wanted, found, ask=not options["dry_run"])
+    if plan.remark:
+        say(plan.remark)
     if options["dry_run"]:
         return _show(plan, weights, as_json)
     message = options["message"] or f"{'New' if plan.there is None else 'Changed'} with imgen"
-    address = pushing.publish(plan, private=options["private"], message=message)
+    address = pushing.publish(plan, message)
     for line in _lines(plan):
         say(line)
     give(_told(plan, address)) if as_json else click.echo(address)
@@ -77,9 +83,11 @@ def pull(found: Plugins, repo: str, full: bool, out: Path | None, as_json: bool)
     fetched again. Files are checked before use: a repository can hold no code that would run, and nothing is unpickled.
     Every command takes user/name in place of a model, too.
     """
-    from imgen.hub.pull import copy, pull
+    from imgen.hub.pull import check_new, copy, pull
     from imgen.hub.reference import Reference
 
+    if out:
+        check_new(out)
     parts: tuple[Part, ...] = ("model", "card", "training") if full else ("model", "card")
     pulled = pull(Reference.parse(repo), parts=parts, say=say)
     missing = _missing(pulled.weights, found)
@@ -92,6 +100,18 @@ def pull(found: Plugins, repo: str, full: bool, out: Path | None, as_json: bool)
         say(f"use it: {_use(pulled, found)}")
     told = {"repo": pulled.reference.repo, "commit": pulled.commit, "folder": str(folder), "fresh": pulled.fresh}
     give({**told, "model": str(folder / pulled.weights.name)}) if as_json else click.echo(folder)
+
+
+def _refuse_model(repo: str) -> None:
+    """Raises: `click.UsageError` where the word for a repository is a model here: it was forgotten, or stands first."""
+    from imgen.train.run import is_run
+
+    path = Path(repo)
+    if is_run(path) or path.is_file():
+        raise click.UsageError(
+            f"{repo} is a model here, and the repository stands last, as in imgen push {repo} user/name; one of that "
+            f"very name is hub:{repo}"
+        )
 
 
 def _yours(weights: Path) -> str | None:

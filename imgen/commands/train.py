@@ -160,10 +160,15 @@ def _agreed_folder(reference: str, recipe: Recipe, options: dict[str, Any], foun
 
 def _folder(reference: str, recipe: Recipe, options: dict[str, Any], found: Plugins) -> Path:
     from imgen.errors import RecipeError
+    from imgen.hub.reference import origin_of
     from imgen.recipe import places
     from imgen.train import run
 
     path = Path(reference)
+    if origin := origin_of(path):
+        raise RecipeError(
+            f"{path}: the Hub's cache is no place to train in; take a copy: imgen pull {origin} --full --out FOLDER"
+        )
     if not run.is_run(path):
         folder = run.open_for(recipe, options["out"], options["new"])
         say(f"run {folder}")

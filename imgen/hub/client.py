@@ -11,7 +11,7 @@ import io
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,12 +37,13 @@ class File:
 
 @dataclass(frozen=True)
 class State:
-    """A repository at a commit. branch: what was asked for."""
+    """A repository at a commit. branch: what was asked for; private: whether its owner alone sees it."""
 
     repo: str
     commit: str
     branch: str
     files: tuple[File, ...] = ()
+    private: bool = False
 
 
 def state(reference: Reference) -> State | None:
@@ -61,7 +62,7 @@ def state(reference: Reference) -> State | None:
         return None
     if not _COMMIT.fullmatch(info.sha or ""):
         raise HubError(f"{reference}: the Hub at {endpoint()} tells no commit; is it a Hub?")
-    return State(reference.repo, info.sha, branch, files)
+    return State(reference.repo, info.sha, branch, files, bool(info.private))
 
 
 def fetch(where: State, path: str) -> Path:
@@ -121,9 +122,11 @@ def remember(where: State) -> None:
     """Note which commit a branch was at, so that it is found again without the Hub."""
     if where.branch == where.commit:
         return
-    ref = Path(_constants().HF_HUB_CACHE) / f"models--{where.repo.replace('/', '--')}" / "refs" / where.branch
-    if not ref.is_file() or ref.read_text(encoding="utf8") != where.commit:
-        files.write(ref, where.commit)
+    ref = cache() / f"models--{where.repo.replace('/', '--')}" / "refs" / where.branch
+    # What was fetched serves now all the same, such as in a cache that nobody may write to.
+    with suppress(OSError):
+        if not ref.is_file() or ref.read_text(encoding="utf8") != where.commit:
+            files.write(ref, where.commit)
 
 
 def create(repo: str, private: bool) -> None:
@@ -283,6 +286,12 @@ def _translated(error: Exception, reference: Reference | None, path: str) -> Hub
         full = next((cause for cause in _chain(error) if getattr(cause, "errno", None) in (28, 122)), None)
         if full:
             return HubError(f"{where}: the disk of the cache {cache()} is full; free some space", again=True)
+        # What has a name went wrong here, and no connection has one.
+        here = next((cause for cause in _chain(error) if getattr(cause, "filename", None)), None)
+        if isinstance(here, OSError):
+            hint = "; HF_HOME says where the cache is" if Path(str(here.filename)).is_relative_to(cache()) else ""
+            told = f"{plain(str(here.filename))}: {here.strerror or _first_line(here)}"
+            return HubError(f"{where}: {told}{hint}", again=True)
         silent = any(
             isinstance(cause, (ConnectionError, TimeoutError)) or _of_the_network(cause) for cause in _chain(error)
         )

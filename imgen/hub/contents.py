@@ -12,6 +12,7 @@ RECIPE = "recipe.yaml"
 CONFIG = "config.json"
 CARD = "README.md"
 METRICS = "metrics.jsonl"
+EVENTS = "events.jsonl"
 SHEETS = "sheets"
 
 

@@ -5,26 +5,29 @@ from __future__ import annotations
 import io
 import json
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
 from imgen import __version__, privacy
 from imgen.card import card_of
-from imgen.errors import HubError, ImgenError, RecipeError
+from imgen.card.about import shows_others
+from imgen.card.facts import Facts, events_in
+from imgen.errors import HubError, RecipeError
 from imgen.hub import contents, trust
 from imgen.hub.client import sums
 from imgen.hub.reference import Reference
 from imgen.metrics import records
-from imgen.model import ModelConfig, digest_of, read_config
+from imgen.model import ModelConfig, digest_of
 from imgen.plugins import Plugins
 from imgen.train import checkpoint
 from imgen.train.run import run_of, weights_of
 from imgen.yaml_lines import dump, parse
+
+_PREVIEW = f"{contents.SHEETS}/preview.png"
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,25 @@ class Item:
 
     path: str
     content: bytes | Path
+    stamp: tuple[int, ...] = ()
 
-    @cached_property
+    @classmethod
+    def of(cls, path: str, file: Path) -> Item:
+        """A file here as it is now."""
+        return cls(path, file, _stamp(file))
+
+    @property
     def size(self) -> int:
         """In bytes."""
-        return len(self.content) if isinstance(self.content, bytes) else self.content.stat().st_size
+        return len(self.content) if isinstance(self.content, bytes) else self.stamp[1]
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is still what it was: a run that is being trained goes on, and removes its former states."""
+        try:
+            return isinstance(self.content, bytes) or _stamp(self.content) == self.stamp
+        except OSError:
+            return False
 
     def is_that(self, size: int, digest: str) -> bool:
         """Whether a repository's file of this size and sum has the same content."""
@@ -50,14 +67,17 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What is to be published, and how. reference: where. full: the training state, too; sheets: pictures, too.
+    """What is to be published, and how. reference: where. full: the training state, too.
 
-    yours: the author's own words for the card; allowed: words that may leave although they look like this machine's.
+    sheets: pictures, too; None for those that show nobody of the data. private: a repository that is made is seen by
+    its owner alone. yours: the author's own words for the card; allowed: words that may leave although they look like
+    this machine's.
     """
 
     reference: Reference
     full: bool = False
-    sheets: bool = True
+    sheets: bool | None = None
+    private: bool = False
     yours: str | None = None
     allowed: Sequence[str] = ()
 
@@ -68,13 +88,14 @@ def gather(weights: Path, wanted: Wanted, plugins: Plugins) -> list[Item]:
     Raises: `WeightsError` or `RecipeError` where something of the run cannot be read, `HubError` where a file tells of
     this machine or there is no state to go on with.
     """
-    config = read_config(weights)
+    facts = _facts(weights, plugins)
+    first = Item.of(contents.WEIGHTS, weights)
     run = run_of(weights)
-    sheets = _sheets(run) if run and wanted.sheets else []
-    items = [Item(contents.WEIGHTS, weights), Item(contents.CONFIG, _config(weights, config)), *sheets]
+    sheets = [] if wanted.sheets is False or (wanted.sheets is None and shows_others(facts)) else _sheets(facts)
+    items = [first, Item(contents.CONFIG, _config(weights, facts.config)), *sheets]
     if run:
-        items.append(Item(contents.RECIPE, _recipe(run, plugins)))
-        items += _metrics(run, digest_of(weights), plugins)
+        items.append(Item(contents.RECIPE, _recipe(facts)))
+        items += _metrics(facts)
         items += _training(run, weights) if wanted.full else []
     elif wanted.full:
         raise HubError(f"{weights}: these weights are in no run, so there is no training state that --full would add")
@@ -92,76 +113,100 @@ def gather(weights: Path, wanted: Wanted, plugins: Plugins) -> list[Item]:
     return sorted(items, key=lambda item: item.path)
 
 
+def remark_on_sheets(weights: Path, wanted: Wanted, plugins: Plugins) -> str:
+    """What whoever publishes should know of the pictures before it is done; '' where there is nothing."""
+    facts = _facts(weights, plugins)
+    if wanted.sheets is False or not shows_others(facts) or _sheet(facts) is None:
+        return ""
+    what = "may show pictures of the data, and with them people who were not asked"
+    if wanted.sheets:
+        return f"{_PREVIEW}: {what}; see that the terms of the data allow that it is published"
+    return f"{_PREVIEW}: left out, for it {what}; --sheets publishes it all the same"
+
+
+def _facts(weights: Path, plugins: Plugins) -> Facts:
+    return Facts(run_of(weights) or weights.parent, weights, plugins)
+
+
+def _stamp(file: Path) -> tuple[int, ...]:
+    told = file.stat()
+    return (told.st_ino, told.st_size, told.st_mtime_ns)
+
+
 def _config(weights: Path, config: ModelConfig) -> bytes:
     """For those who look without fetching the weights, and for the Hub, which counts fetches of this file."""
     told = {"library_name": "imgen", "imgen": __version__, **config.to_json(), "sha256": digest_of(weights)}
     return (json.dumps(told, indent=1, sort_keys=True) + "\n").encode()
 
 
-def _recipe(run: Path, plugins: Plugins) -> bytes:
+def _recipe(facts: Facts) -> bytes:
     """The run's recipe with every place on this machine replaced by its setting's name."""
-    content = parse((run / "recipe.yaml").read_text(encoding="utf8"), str(run / "recipe.yaml")).content
+    file = facts.folder / contents.RECIPE
+    content = parse(file.read_text(encoding="utf8"), str(file)).content
     if not isinstance(content, dict):
-        raise RecipeError(f"{run / 'recipe.yaml'}: not a recipe")
-    for section in ("algorithm", "dataset"):
-        content[section] = _placeless(section + "s", content.get(section), plugins)
-    content["metrics"] = [_placeless("metrics", metric, plugins) for metric in content.get("metrics") or []]
+        raise RecipeError(f"{file}: not a recipe")
+    content |= facts.recipe
     head = (
         "# As it was trained. What stands in capitals was a place on that machine: give yours, as in --root FOLDER.\n"
     )
     return (head + dump(content)).encode()
 
 
-def _placeless(kind: str, part: Any, plugins: Plugins) -> Any:
-    if not isinstance(part, Mapping) or not isinstance(part.get("name"), str):
-        return part
-    try:
-        factory = plugins.registry(kind).get(part["name"]).load()
-    except ImgenError:
-        # Its plugin is gone: whatever looks like a path still goes.
-        factory = None
-    settings = privacy.placeless({key: value for key, value in part.items() if key != "name"}, factory)
-    return {"name": part["name"], **settings}
-
-
-def _metrics(run: Path, digest: str, plugins: Plugins) -> list[Item]:
+def _metrics(facts: Facts) -> list[Item]:
     """What was measured of this run, each line without the places where things lay; none where nothing was."""
     lines = []
-    for record in records.read(run):
+    for record in records.read(facts.folder):
         told = record.to_json()
-        told["data"] = _placeless("datasets", told["data"], plugins)
-        named = _placeless("metrics", {"name": told["metric"], **told["settings"]}, plugins)
+        told["data"] = facts.placeless("datasets", told["data"])
+        named = facts.placeless("metrics", {"name": told["metric"], **told["settings"]})
         told["settings"] = {key: value for key, value in named.items() if key != "name"}
         told["details"] = privacy.placeless(told["details"])
         lines.append(json.dumps(told, allow_nan=False) + "\n")
     return [Item(contents.METRICS, "".join(lines).encode())] if lines else []
 
 
-def _sheets(run: Path) -> list[Item]:
-    """The newest preview, drawn anew so that nothing but its pixels leaves."""
-    previews = sorted((run / "previews").glob("*.png"))
-    if not previews:
+def _sheet(facts: Facts) -> Path | None:
+    """The newest preview, or of a model that was fetched its sheet."""
+    known = [facts.folder / name for name in (*facts.previews[:1], _PREVIEW)]
+    return next((path for path in known if path.is_file()), None)
+
+
+def _sheets(facts: Facts) -> list[Item]:
+    """The sheet, drawn anew so that nothing but its pixels leaves."""
+    file = _sheet(facts)
+    if file is None:
         return []
     kept = io.BytesIO()
-    with Image.open(previews[-1]) as sheet:
-        Image.frombytes(sheet.mode, sheet.size, sheet.tobytes()).save(kept, "PNG", optimize=True)
-    return [Item(f"{contents.SHEETS}/preview.png", kept.getvalue())]
+    with Image.open(file) as sheet:
+        drawn = sheet if sheet.mode in ("L", "RGB") else sheet.convert("RGB")
+        Image.frombytes(drawn.mode, drawn.size, drawn.tobytes()).save(kept, "PNG", optimize=True)
+    return [Item(_PREVIEW, kept.getvalue())]
 
 
 def _training(run: Path, weights: Path) -> list[Item]:
-    """The newest checkpoint and the history that go on from it."""
-    step = checkpoint.newest_step(run)
-    if step is None or weights.resolve() not in (weights_of(run).resolve(), _averaged(run, step).resolve()):
-        raise HubError(f"{run}: keeps no training state of these weights; push it without --full")
-    folder = checkpoint.folder(run, step)
-    files = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".json"))
-    items = [Item(f"checkpoints/{folder.name}/{path.name}", path) for path in files]
-    events = run / "events.jsonl"
-    return [*items, Item(events.name, events)] if events.is_file() else items
+    """The checkpoint of these weights, and the history until then, to go on from it."""
+    folder = weights.resolve().parent
+    if folder.parent.name != "checkpoints":
+        step = checkpoint.newest_step(run)
+        own = step is not None and weights.resolve() == weights_of(run).resolve()
+        folder = checkpoint.folder(run, step) if step is not None and own else folder
+    if not checkpoint.is_whole(folder):
+        raise HubError(f"{run}: keeps no training state of {weights}; push it without --full")
+    names = sorted(path.name for path in folder.iterdir() if path.suffix in (".safetensors", ".json"))
+    items = [Item.of(f"checkpoints/{folder.name}/{name}", folder / name) for name in names]
+    events = run / contents.EVENTS
+    last = int(folder.name.removeprefix("step-"))
+    return [*items, Item(events.name, _events(events, last))] if events.is_file() else items
 
 
-def _averaged(run: Path, step: int) -> Path:
-    return checkpoint.folder(run, step) / checkpoint.WEIGHTS
+def _events(file: Path, last: int) -> bytes:
+    """What happened until a step, without folders of this machine; what a kill cut off, or is being written, goes."""
+    kept = []
+    for event in events_in(file):
+        if isinstance(event.get("step"), int) and event["step"] <= last:
+            told = {key: privacy.unplaced(value) if isinstance(value, str) else value for key, value in event.items()}
+            kept.append(json.dumps(told) + "\n")
+    return "".join(kept).encode()
 
 
 def _refuse_traces(items: Iterable[Item], wanted: Wanted) -> None:

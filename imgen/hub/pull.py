@@ -74,20 +74,29 @@ def copy(pulled: Pulled, parts: tuple[contents.Part, ...], out: Path) -> Path:
 
     Raises: `HubError` where there is something already.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise HubError(f"{out}: is there already; choose a new folder")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    building = out.with_name(f".{out.name}.{os.getpid()}-{os.urandom(4).hex()}.part")
+    check_new(out)
+    there = out.is_dir()
+    name = f".pull.{os.getpid()}-{os.urandom(4).hex()}.part"
+    # A folder that is there may be the working one, or where a disk is mounted: it stays, and is filled.
+    building = out / name if there else out.with_name(f".{out.name}{name}")
     try:
         for path in _here(pulled.folder, parts):
             (building / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(pulled.folder / path, building / path)
-        if out.exists():
-            out.rmdir()
-        building.rename(out)
+        if there:
+            for part in sorted(building.iterdir()):
+                part.rename(out / part.name)
+        else:
+            building.rename(out)
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return out
+
+
+def check_new(out: Path) -> None:
+    """Raises: `HubError` where a folder of that name holds something already."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise HubError(f"{out}: is there already; choose a new folder")
 
 
 def _wanted(reference: Reference, there: client.State, parts: tuple[contents.Part, ...]) -> list[str]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from imgen import strict_json
 from imgen.card import yours_of
 from imgen.errors import HubError
 from imgen.hub import client, contents
-from imgen.hub.gather import Item, Wanted, gather
+from imgen.hub.gather import Item, Wanted, gather, remark_on_sheets
 from imgen.hub.reference import Reference
 from imgen.plugins import Plugins
 
+_MOST_CONFIG = 2**20  # bytes
 Fate = Literal["new", "changed", "same", "gone"]
 
 
@@ -30,7 +33,7 @@ class Change:
 class Plan:
     """What a push would do. there: the repository as it was looked at; None where there is none yet, or none is asked.
 
-    unasked: why the Hub was not asked, for a dry run.
+    unasked: why the Hub was not asked, for a dry run; remark: what to know before it is done.
     """
 
     reference: Reference
@@ -38,6 +41,8 @@ class Plan:
     there: client.State | None
     changes: Sequence[Change]
     unasked: str = ""
+    remark: str = ""
+    private: bool = False
 
     @property
     def card(self) -> str:
@@ -61,30 +66,41 @@ def plan(weights: Path, wanted: Wanted, plugins: Plugins, *, ask: bool = True) -
     reference = wanted.reference
     # What can be wrong here is told before anybody is asked.
     items = gather(weights, wanted, plugins)
+    made = Plan(
+        reference,
+        items,
+        None,
+        _changes(items, None, wanted.full),
+        remark=remark_on_sheets(weights, wanted, plugins),
+        private=wanted.private,
+    )
     try:
         there = _there(reference)
     except HubError as error:
         if ask:
             raise
-        return Plan(reference, items, None, _changes(items, None, wanted.full), unasked=str(error))
+        return replace(made, unasked=str(error))
+    if there:
+        _refuse_other(there, wanted)
     if there and wanted.yours is None and (yours := _theirs(there)):
         # Somebody wrote on the Hub, and nobody here.
         items = gather(weights, replace(wanted, yours=yours), plugins)
-    return Plan(reference, items, there, _changes(items, there, wanted.full))
+    return replace(made, items=items, there=there, changes=_changes(items, there, wanted.full))
 
 
-def publish(plan: Plan, *, private: bool, message: str) -> str:
+def publish(plan: Plan, message: str) -> str:
     """Carry a plan out; gives the address of the model's page.
 
-    Raises: `HubError`; the repository is then as it was.
+    Raises: `HubError`; a repository that was there is then as it was.
     """
     repo, revision = plan.reference.repo, plan.reference.revision
     there = plan.there
     if there is None:
-        client.create(repo, private)
+        client.create(repo, plan.private)
         there = client.state(Reference(repo))
         if there is None:
             raise HubError(f"{repo}: the repository was made but cannot be seen; push again", again=True)
+        _refuse_moved(plan)
         plan = replace(plan, changes=_changes(plan.items, there, full=False))
     if revision and there.branch != revision:
         client.branch(there, revision)
@@ -92,6 +108,7 @@ def publish(plan: Plan, *, private: bool, message: str) -> str:
         fates = {change.path: change.fate for change in plan.changes}
         added = {item.path: item.content for item in plan.items if fates[item.path] in ("new", "changed")}
         gone = [path for path, fate in fates.items() if fate == "gone"]
+        _refuse_moved(plan)
         client.commit(there, message, added, gone, revision)
     return f"{client.endpoint()}/{repo}" + (f"/tree/{revision}" if revision else "")
 
@@ -105,6 +122,28 @@ def _there(reference: Reference) -> client.State | None:
         return client.state(reference)
     except client.NoRevision:
         return main
+
+
+def _refuse_moved(plan: Plan) -> None:
+    """Raises: `HubError` where a file is no longer what the card tells of, as the run goes on."""
+    if moved := next((item.path for item in plan.items if not item.stands), None):
+        raise HubError(f"{moved}: was changed or removed meanwhile, as the run goes on; push again", again=True)
+
+
+def _refuse_other(there: client.State, wanted: Wanted) -> None:
+    """Raises: `HubError` where the repository holds a model of others, or is public where it should be private."""
+    if wanted.private and not there.private:
+        raise HubError(
+            f"{there.repo}: is there already, and public; make it private on its page, or leave out --private"
+        )
+    sizes = {file.path: file.size for file in there.files}
+    if not {contents.WEIGHTS, contents.CONFIG}.isdisjoint(sizes):
+        told: Mapping[str, object] = {}
+        if 0 < sizes.get(contents.CONFIG, 0) <= _MOST_CONFIG:
+            with suppress(ValueError):
+                told = strict_json.parse_object(client.fetch(there, contents.CONFIG).read_bytes())
+        if told.get("library_name") != "imgen":
+            raise HubError(f"{there.repo}: holds a model that was not made with imgen; choose another name")
 
 
 def _changes(items: Sequence[Item], there: client.State | None, full: bool) -> list[Change]:

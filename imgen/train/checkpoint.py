@@ -118,6 +118,11 @@ def newest_step(run: Path) -> int | None:
     return None
 
 
+def is_whole(path: Path) -> bool:
+    """Whether a step folder is complete, so that training can go on from it."""
+    return _state(path) is not None
+
+
 def named(run: Path) -> dict[str, Path]:
     """The complete checkpoints that bear a name, by it."""
     told = {path: _state(path) for path in steps(run)}

@@ -97,10 +97,17 @@ class JsonLines:
         """Append one line."""
         if isinstance(event, Started):
             self._drop_after(event)
-        told = {key: _plain(value) for key, value in vars(event).items() if key not in ("sheet", "record")}
+        told = {key: self._told(value) for key, value in vars(event).items() if key not in ("sheet", "record")}
         line = {"event": type(event).__name__.lower(), "time": datetime.now(UTC).isoformat(timespec="seconds"), **told}
         with self.path.open("a", encoding="utf8") as file:
             file.write(json.dumps(line) + "\n")
+
+    def _told(self, value: Any) -> Any:
+        if isinstance(value, Path):
+            # Relative to the run: the line stays true when the run is moved, and tells nobody's folders.
+            within = value.is_relative_to(self.path.parent)
+            return value.relative_to(self.path.parent).as_posix() if within else value.name
+        return _plain(value)
 
     def _drop_after(self, begun: Started) -> None:
         """What a killed process told after its last checkpoint is told again: keep one history."""
@@ -119,9 +126,6 @@ class JsonLines:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Path):
-        # Relative to the run: the line stays true when the run is moved, and tells nobody's folders.
-        return "/".join(value.parts[-2:]) if len(value.parts) > 1 else str(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):

@@ -68,6 +68,7 @@ class InfoGanCr(Algorithm):
 
     ships = "infogan"
     paper = INFOGAN_CR
+    shows_data: ClassVar[bool] = False
     expects: ClassVar[Mapping[str, str]] = {"images": "B C H W"}
     spellings = OLD_FLAGS
 

@@ -96,6 +96,7 @@ class SDDcgan(Algorithm):
 
     ships = "sddcgan"
     paper = SDDCGAN
+    shows_data: ClassVar[bool] = False
     expects: ClassVar[Mapping[str, str]] = {"images": "B K C H W"}
     model: DcganGenerator
 
@@ -219,6 +220,7 @@ class SDBegan(Algorithm):
 
     ships = "sdbegan"
     paper = SDBEGAN
+    shows_data: ClassVar[bool] = False
     expects: ClassVar[Mapping[str, str]] = {"images": "B K C H W"}
     model: BeganGenerator
     k: Tensor

@@ -289,6 +289,14 @@ class TestPull:
         states = [path for path in hub.repos["anna/faces"].files() if path.endswith("state.json")]
         assert states == ["checkpoints/step-00000006/state.json"]
 
+    def test_the_cache_is_no_place_to_train_in(self, hub, cli, run, tree):
+        cli("push", run, "anna/faces", "--full")
+        folder = Path(cli("pull", "anna/faces", "--full").out.strip())
+        before = tree(folder)
+        said = cli("train", folder, "--steps", 6)
+        assert said.status == 2 and "imgen pull anna/faces@" in said.err and len(said.lines) == 1
+        assert tree(folder) == before
+
     def test_no_training_state(self, hub, cli, run):
         cli("push", run, "anna/faces")
         said = cli("pull", "anna/faces", "--full", "--out", "theirs")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 
@@ -135,3 +136,85 @@ def test_words_that_mean_nothing(hub, cli, here, words):
     said = cli(*words)
     assert said.status == 2 and len(said.lines) == 1
     assert not hub.requests
+
+
+def test_a_cache_that_cannot_be_made(hub, cli, weights, here, hub_environment):
+    """What is wrong on this disk is not told to be the Hub's fault, and nothing of a cache is used in its place."""
+    assert cli("push", weights, "anna/faces").status == 0
+    (here / "full").write_text("a file")
+    hub_environment(HF_HUB_CACHE=str(here / "full/hub"))
+    said = cli("pull", "anna/faces")
+    assert said.status == 1 and len(said.lines) == 1, said.err
+    assert "does not answer" not in said.err and "HF_HOME" in said.err and "full/hub" in said.err
+
+
+def test_a_full_disk(hub, cli, weights, monkeypatch, fresh_cache):
+    assert cli("push", weights, "anna/faces").status == 0
+    fresh_cache()
+
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device", "/cache/x")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", full)
+    said = cli("pull", "anna/faces")
+    assert said.status == 1 and len(said.lines) == 1 and "is full" in said.err
+
+
+def test_a_cache_that_nobody_may_write_to(hub, cli, weights, monkeypatch):
+    """What was fetched is used, though which commit the branch is at cannot be noted."""
+    from imgen import files
+
+    assert cli("push", weights, "anna/faces").status == 0
+    commit = hub.repos["anna/faces"].at("main").oid
+    assert cli("pull", f"anna/faces@{commit}").status == 0
+
+    def refused(path, content):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(files, "write", refused)
+    said = cli("pull", "anna/faces")
+    assert said.status == 0, said.err
+
+
+class TestTheFolderOfACopy:
+    def test_one_that_is_taken_is_refused_before_anything_is_fetched(self, hub, cli, weights, here):
+        (here / "mine").mkdir()
+        (here / "mine/notes").write_text("x")
+        said = cli("pull", "anna/faces", "--out", "mine")
+        assert said.status == 2 and "is there already" in said.err and not hub.requests
+
+    @pytest.mark.parametrize("out", [".", "../empty"])
+    def test_an_empty_one_that_is_there_is_filled(self, hub, cli, weights, here, monkeypatch, out):
+        """It may be the working folder or the place of a disk, which cannot be removed."""
+        assert cli("push", weights, "anna/faces").status == 0
+        (here / "empty").mkdir()
+        monkeypatch.chdir(here / "empty")
+        node = (here / "empty").stat().st_ino
+        said = cli("pull", "anna/faces", "--out", out)
+        assert said.status == 0, said.err
+        assert {path.name for path in (here / "empty").iterdir()} == {"README.md", "config.json", "model.safetensors"}
+        assert (here / "empty").stat().st_ino == node
+
+    @pytest.mark.parametrize("there", [True, False])
+    def test_an_interrupted_copy_leaves_nothing(self, hub, cli, weights, here, monkeypatch, there):
+        assert cli("push", weights, "anna/faces").status == 0
+        copied = shutil.copyfile
+
+        def interrupted(source, target):
+            copied(source, target)
+            raise KeyboardInterrupt
+
+        if there:
+            (here / "theirs").mkdir()
+        monkeypatch.setattr(shutil, "copyfile", interrupted)
+        before = sorted(here.rglob("*"))
+        said = cli("pull", "anna/faces", "--out", "theirs")
+        assert said.status == 130 and said.out == "" and sorted(here.rglob("*")) == before
+
+
+def test_a_folder_that_hides_a_repository(hub, cli, weights, here):
+    assert cli("push", weights, "anna/faces").status == 0
+    (here / "anna").mkdir()
+    said = cli("sample", "anna/faces")
+    assert said.status == 2 and "hub:anna/faces" in said.err and len(said.lines) == 1
+    assert cli("sample", "hub:anna/faces").status == 0
