@@ -5,6 +5,7 @@ PYTEST_DONT_REWRITE: the messages say all. Nothing here imports torch before a c
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pkgutil import resolve_name
@@ -13,6 +14,8 @@ from typing import Any
 from imgen.errors import ImgenError, PluginError, near_miss
 from imgen.plugins import KINDS, Plugins, installed
 from imgen.registry import singular
+
+_LONGEST = 500  # characters of an error of the author's code
 
 
 @dataclass(frozen=True)
@@ -99,12 +102,19 @@ class Case:
     def keep(self) -> None:
         """Put it to the test.
 
-        Raises: `AssertionError` where it is broken, `Unfit` where that cannot be told here.
+        Raises: `AssertionError` where it is broken, `Unfit` where that cannot be told here; with IMGEN_DEBUG set
+        an error of the author's code as it is.
         """
         try:
             self.contract.keep(self._subject())
-        except ImgenError as error:
-            raise AssertionError(f"{singular(self.kind)} '{self.name}': {error}") from error
+        except (AssertionError, Unfit):
+            raise
+        except Exception as error:
+            if os.environ.get("IMGEN_DEBUG"):
+                raise
+            text = " ".join(str(error).split())[:_LONGEST]
+            what = text if isinstance(error, ImgenError) else f"{type(error).__name__}: {text}"
+            raise AssertionError(f"{singular(self.kind)} '{self.name}': {what}") from error
 
     def _subject(self) -> Any:
         # Built once for all of its contracts: data, and the run that several look at.
@@ -135,6 +145,10 @@ def cases(plugin: str, settings: Mapping[str, Any] | None = None, plugins: Plugi
     info = infos[plugin]
     if info.state != "loaded":
         raise PluginError(f"plugin '{plugin}' is {info.state}" + (f": it {info.problem}" if info.problem else ""))
+    # Such as a name that another has: what was not registered would pass for what keeps its contracts.
+    refused = [line for line in plugins.problems if line.startswith((f"plugin '{plugin}' ", f"plugin '{plugin}':"))]
+    if refused:
+        raise PluginError("; ".join(refused))
     if not mine:
         raise PluginError(f"plugin '{plugin}' registers nothing; its hooks are {', '.join(info.hooks)}")
     given = _spread(settings or {})
@@ -158,21 +172,29 @@ def contracts(plugin: str, *, settings: Mapping[str, Any] | None = None) -> Call
 
     settings: small ones, so that tests are quick: `{"width": 8}` for whatever has that setting, or `{"my-method.width":
     8}` or `{"my-method": {"width": 8}}` for what bears that name.
-    Raises: `PluginError` where the plugin is not installed or is broken.
+    Raises: pytest's `CollectError` where the plugin is not installed or is broken.
     """
     import pytest
 
-    several = cases(plugin, settings)
+    try:
+        several = cases(plugin, settings)
+    except ImgenError as error:
+        raise pytest.Collector.CollectError(f"imgen: {error}") from None
 
     @pytest.mark.parametrize("contract", several, ids=str)
     def test_contracts(contract: Case) -> None:
-        __tracebackhide__ = True
+        broken = unfit = ""
         try:
             contract.keep()
         except AssertionError as error:
-            pytest.fail(told(error), pytrace=False)
+            broken = told(error)
         except Unfit as reason:
-            pytest.skip(str(reason))
+            unfit = str(reason)
+        # Out here, so that pytest does not tell how the one came of the other.
+        if broken:
+            pytest.fail(broken, pytrace=False)
+        if unfit:
+            pytest.skip(unfit)
 
     return test_contracts
 

@@ -20,7 +20,7 @@ from imgen.model import ModelConfig
 from imgen.plugins import Plugins
 from imgen.testing.models import check_model
 from imgen.testing.moving import alike, made_by
-from imgen.testing.told import blamed, copy
+from imgen.testing.told import blamed, called, copy
 from imgen.testing.turns import turns_of
 from imgen.train import checkpoint
 from imgen.train.play import take_seats
@@ -98,7 +98,7 @@ def _losses(made: Algorithm, batches: Sequence[Mapping[str, Tensor]]) -> dict[st
     """Every loss of these steps with nobody moving, by step, turn and player."""
     seats = take_seats(made)
     return {
-        f"{getattr(turn, '__name__', turn)}/{name} of step {step}": float(loss.detach())
+        f"{called(turn)}/{name} of step {step}": float(loss.detach())
         for step, drawn in enumerate(batches)
         for turn, batch in turns_of(made, step, dict(drawn), seats)
         for name, loss in turn(batch)[0].items()

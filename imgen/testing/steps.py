@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import torch
 
 from imgen.algorithm import Algorithm, moves_of
-from imgen.testing.told import blamed, copy, names
+from imgen.testing.told import blamed, called, copy, names
 from imgen.train.play import restart, take_seats
 
 _LOOKED_AT = 300
@@ -21,7 +21,7 @@ def steps_of_note(made: Algorithm) -> list[int]:
     seen: set[tuple[str, ...]] = set()
     found = []
     for step in _looked_at(made):
-        played = tuple(sorted(getattr(turn, "__name__", repr(turn)) for turn in made.turns(step)))
+        played = tuple(sorted(called(turn) for turn in made.turns(step)))
         if played not in seen:
             seen.add(played)
             found.append(step)
@@ -56,10 +56,8 @@ def check_steps(made: Algorithm) -> None:
             for turn in played:
                 unknown = set(moves_of(turn).players) - set(seats)
                 assert not unknown, f"turns({step}) plays a turn of {names(unknown)}; the players are {names(seats)}"
-        called = [[getattr(turn, "__name__", "") for turn in each] for each in (played, again)]
-        assert called[0] == called[1], (
-            f"turns({step}) gives other turns when asked again; it must follow from the step alone"
-        )
+        one, other = ([called(turn) for turn in each] for each in (played, again))
+        assert one == other, f"turns({step}) gives other turns when asked again; it must follow from the step alone"
     restarted = _restarts(made, looked_at)
     unknown = {name for several in restarted.values() for name in several} - set(seats)
     assert not unknown, f"restarts() names {names(unknown)}; the players are {names(seats)}"

@@ -78,7 +78,7 @@ class Subject:
         for game in games_of(self.entry.plugin, self.plugins, self.given):
             if game.make().ships == self.name:
                 return game.dataset.spec, {**game.config.settings, **_own(self.name, self.factory, self.given)}
-        refused = []
+        refused: dict[str, str] = {}
         for size in SIZES[:3]:
             for what, make in stand_ins(None, size):
                 try:
@@ -86,8 +86,8 @@ class Subject:
                     self.make(data)
                     return data, self.settings
                 except (ImgenError, ValueError, TypeError, RuntimeError, KeyError, IndexError) as error:
-                    refused.append(f"{what} at size {size}: {' '.join(str(error).split())[:160]}")
-        raise RecipeError(f"no data fit it: {'; '.join(refused[:3])}; give settings that fit small pictures")
+                    refused.setdefault(" ".join(str(error).split())[:160], f"{what} at size {size}")
+        raise RecipeError(f"no data fit it: {_in_words(refused)}; give settings that fit small pictures")
 
 
 def subject(plugin: str, kind: str, name: str, given: Mapping[str, Any]) -> Any:
@@ -148,7 +148,7 @@ def game_of(made: Subject) -> Game:
 
     Raises: `RecipeError` with each that does not fit, and why.
     """
-    refused = []
+    refused: dict[str, str] = {}
     for what, settings, make in _data_for(made):
         try:
             game = Game(made.name, made.factory, make(), settings, made.plugins, steps=_STEPS)
@@ -160,11 +160,16 @@ def game_of(made: Subject) -> Game:
         except Unfit:
             continue
         except (ImgenError, ValueError, TypeError, RuntimeError, KeyError, IndexError) as error:
-            refused.append(f"{what}: {' '.join(str(error).split())[:160]}")
+            refused.setdefault(" ".join(str(error).split())[:160], what)
     raise RecipeError(
-        f"no data fit it: {'; '.join(refused[:3])}; register a recipe of it whose data set needs no files, or give "
+        f"no data fit it: {_in_words(refused)}; register a recipe of it whose data set needs no files, or give "
         "settings that fit small pictures"
     )
+
+
+def _in_words(refused: Mapping[str, str]) -> str:
+    """Each reason once, with the first data that it was met with."""
+    return "; ".join([f"{what}: {why}" for why, what in refused.items()][:3])
 
 
 def _needed(algorithm: Algorithm) -> int:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from imgen.algorithm import Algorithm, Batch, Turn, moves_of
 from imgen.testing.steps import steps_of_note
-from imgen.testing.told import blamed, copy, names
+from imgen.testing.told import blamed, called, copy, names
 from imgen.train.play import House, Seat, restart, take_seats
 
 
@@ -58,7 +58,7 @@ def turns_of(
             moves = moves_of(turn)
         unknown = set(moves.players) - set(seats)
         assert moves.players and not unknown, (
-            f"turn '{_called(turn)}' moves {moves.players}; @turn names one or more of the players {names(seats)}"
+            f"turn '{called(turn)}' moves {moves.players}; @turn names one or more of the players {names(seats)}"
         )
         yield turn, batch
     with torch.no_grad():
@@ -76,21 +76,21 @@ def _check_turn(turn: Turn, batch: Batch, made: Algorithm, seats: Mapping[str, S
     written = {key: value.clone() for key, value in made.state_dict().items() if not torch.equal(value, before[key])}
     touched = [key for key, each in made.named_parameters() if key in written or each.grad is not None]
     assert not touched, (
-        f"turn '{_called(turn)}' itself moves {touched[0]}; it must only return losses: the trainer moves its players"
+        f"turn '{called(turn)}' itself moves {touched[0]}; it must only return losses: the trainer moves its players"
     )
     _check_buffers(turn, batch, made, losses, before, written, noise)
     made.load_state_dict(before)
     torch.set_rng_state(noise)
     advice = "a loss must hang on the parameters of its player, and nothing that it reads be written in place"
-    with blamed(f"turn '{_called(turn)}': {advice}"):
+    with blamed(f"turn '{called(turn)}': {advice}"):
         House(torch.device("cpu")).play(turn, batch, made, seats)
     mine = {key for name in movers for key in seats[name].parameters}
     foreign = [key for key, each in made.named_parameters() if key not in mine and not torch.equal(each, before[key])]
-    assert not foreign, f"turn '{_called(turn)}' moves {foreign[0]}, which is not of its players {names(movers)}"
+    assert not foreign, f"turn '{called(turn)}' moves {foreign[0]}, which is not of its players {names(movers)}"
 
 
 def _check_told(turn: Turn, losses: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
-    who, movers = f"turn '{_called(turn)}'", moves_of(turn).players
+    who, movers = f"turn '{called(turn)}'", moves_of(turn).players
     assert set(losses) == set(movers), f"{who} gives losses for {names(losses)}; it must for {names(movers)}"
     for key, value in {**values, **losses}.items():
         assert isinstance(value, Tensor) and not value.dim(), f"{who}: '{key}' must be a tensor without dimensions"
@@ -114,7 +114,7 @@ def _check_buffers(
         return all(torch.equal(losses[name], loss) for name, loss in turn(batch)[0].items())
 
     assert again({}), (
-        f"turn '{_called(turn)}' gives another loss when played again: it must be a function of its batch, the "
+        f"turn '{called(turn)}' gives another loss when played again: it must be a function of its batch, the "
         "algorithm's state_dict and torch's own random numbers"
     )
     # The power iteration of spectral norm copies what it writes, so it is safe.
@@ -122,10 +122,6 @@ def _check_buffers(
     if suspects and not again(suspects):
         read = [key for key, value in suspects.items() if not again({key: value})]
         raise AssertionError(
-            f"turn '{_called(turn)}' writes the buffer {names(read or suspects)}, which its own loss reads; write the "
+            f"turn '{called(turn)}' writes the buffer {names(read or suspects)}, which its own loss reads; write the "
             "evidence to a second buffer, and move this one in prepare()"
         )
-
-
-def _called(turn: Turn) -> str:
-    return getattr(turn, "__name__", repr(turn))

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from imgen.algorithm import Algorithm, Batch
-from imgen.testing.told import blamed, line_of, line_of_call
+from imgen.testing.told import blamed, called, line_of, line_of_call
 
 READS = "reads a value on the host: choose with torch.where, weigh by a factor, and log tensors as they are"
 SIZES = "has a size that hangs on values: keep the size, with torch.where or a mask as a factor"
@@ -145,7 +145,7 @@ def play(made: Algorithm, batches: Mapping[int, Batch], *, device: str = "meta")
         with _watched(f"turns({step})", everywhere=everywhere):
             turns = made.turns(step)
         for turn in turns:
-            who = f"turn '{getattr(turn, '__name__', turn)}'"
+            who = f"turn '{called(turn)}'"
             with _watched(who, everywhere=everywhere):
                 losses, values = turn(batch)
             _check_place(who, {**values, **losses}, device)

@@ -9,7 +9,8 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from imgen import plugins as loading
-from imgen.testing import contracts, promises
+from imgen.errors import PluginError
+from imgen.testing import contracts, promises, told
 
 GAME = '''
 """A plugin of one small game."""
@@ -212,6 +213,69 @@ def test_contracts_in_a_file_are_tests_of_their_own(mine):
         test(several["algorithm small::turns do not wait for the host"])
     with pytest.raises(pytest.skip.Exception, match="needs 'root'"):
         test(several["dataset of-files::threads fetch the same rows"])
+
+
+def kept(case) -> str:
+    """What a case says when it is put to the test."""
+    with pytest.raises(AssertionError) as failed:
+        case.keep()
+    return promises.told(failed.value)
+
+
+def test_an_error_of_the_author_is_told_in_a_line_with_its_place(mine, tmp_path, monkeypatch):
+    source = GAME.replace("made - batch", "made - bitch").replace("unflatten(0, (2, 2))", "unflatten(0, (2, 3))")
+    (tmp_path / "imgen_mine_game.py").write_text(source)
+    monkeypatch.delitem(sys.modules, "imgen_mine_game", raising=False)
+    several = {case.contract.check: case for case in promises.cases("mine", {"small.width": 2})}
+    line = 1 + next(at for at, text in enumerate(source.split("\n")) if "bitch" in text)
+    said = kept(several["algorithms:turns"]).split("\n")
+    assert said[0] == "algorithm 'small': NameError: name 'bitch' is not defined"
+    assert len(said) == 2 and f"imgen_mine_game.py:{line}: loss = (made" in said[1]
+    assert "RuntimeError: unflatten" in kept(several["algorithms:preview"])
+    monkeypatch.setenv("IMGEN_DEBUG", "1")
+    with pytest.raises(NameError):
+        several["algorithms:turns"].keep()
+
+
+def test_no_line_of_python_itself_is_blamed(mine):
+    several = {str(case): case for case in promises.cases("mine", {"small": {"width": 2}})}
+    said = kept(several["loss cut-off::it gives finite scalars with gradients"])
+    assert "is cut off" in said and "\n" not in said
+    import functools
+
+    class Odd:
+        @functools.cached_property
+        def value(self):
+            with told.blamed("all"):
+                raise ValueError("odd")
+
+    with pytest.raises(AssertionError) as failed:
+        _ = Odd().value
+    assert "functools" not in told.line_of(failed.value) and "contextlib" not in told.line_of(failed.value)
+
+
+def test_a_name_that_another_has_breaks_the_contracts_of_the_second(mine, tmp_path, monkeypatch):
+    (tmp_path / "imgen_twin.py").write_text(HOOKS)
+    points = [
+        EntryPoint(name, module, "imgen") for name, module in (("mine", "imgen_mine_here"), ("twin", "imgen_twin"))
+    ]
+    found = loading.load(points)
+    with pytest.raises(PluginError, match="plugin 'twin' registers 'small' among the algorithms, but plugin 'mine'"):
+        promises.cases("twin", plugins=found)
+    assert promises.cases("mine", plugins=found)
+    with pytest.raises(pytest.Collector.CollectError, match="no plugin is called 'mime'; did you mean 'mine'"):
+        contracts("mime")
+
+
+def test_data_that_fit_for_no_reason_are_told_of_once(mine, tmp_path, monkeypatch):
+    source = GAME.replace(
+        "def __init__(self, data: DataSpec, *, width: Count = 64)", "def __init__(self, *, width: Count = 64)"
+    )
+    (tmp_path / "imgen_mine_game.py").write_text(source)
+    monkeypatch.delitem(sys.modules, "imgen_mine_game", raising=False)
+    several = {case.contract.check: case for case in promises.cases("mine", {"small.width": 2})}
+    said = kept(several["algorithms:ships"])
+    assert said.count("Game must take (data, *, settings): too many positional arguments") == 1
 
 
 def test_it_costs_nothing_where_it_is_not_asked_for():
