@@ -6,11 +6,11 @@ import errno
 import os
 import pkgutil
 import sys
-from typing import Any
 
 import click
 
 from imgen import __version__, plugins
+from imgen.distributions import OURS
 from imgen.errors import ImgenError, near_miss
 
 _COMMANDS = {
@@ -115,7 +115,7 @@ def main(argv: list[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
-        return _tell(error)
+        return _tell(error, found)
 
 
 def _alone(argv: list[str]) -> bool:
@@ -124,7 +124,7 @@ def _alone(argv: list[str]) -> bool:
     return first in _ALONE or (first == "plugins" and not _LISTING.isdisjoint(argv))
 
 
-def _tell(error: Exception) -> int:
+def _tell(error: Exception, found: plugins.Plugins) -> int:
     """Say what went wrong, a line for each error, and give the exit status."""
     if isinstance(error, ImgenError):
         for line in str(error).splitlines():
@@ -135,6 +135,19 @@ def _tell(error: Exception) -> int:
         hint = "; free some space and start the same command again" if full else ""
         click.echo(f"imgen: {error.filename or 'the system'}: {error.strerror or error}{hint}", err=True)
         return 1
-    told: Any = " ".join(str(error).split())[:500]
+    told = " ".join(str(error).split())[:500]
+    place = _in_a_plugin(error, found)
+    if place:
+        click.echo(f"imgen: {place}: {type(error).__name__}: {told} (--debug shows the whole way)", err=True)
+        return 1
     click.echo(f"imgen: unexpected {type(error).__name__}: {told} (--debug shows where)", err=True)
     return 1
+
+
+def _in_a_plugin(error: Exception, found: plugins.Plugins) -> str:
+    """The plugin of others, and the line of its code, in which an error arose; nothing where that was elsewhere."""
+    others = {info.source.partition(":")[0].split(".")[0]: info for info in found.infos if info.package != OURS}
+    told = [
+        f"plugin '{others[module].name}': {place}" for module, place in plugins.places_of(error) if module in others
+    ]
+    return told[-1] if told else ""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 VARIABLE = "IMGEN_PLUGINS"
 KINDS = ("algorithms", "models", "datasets", "losses", "metrics", "recipes")
+_LOADERS = ("imgen", "importlib", "pkgutil", "pluggy")
+"""Modules that stand between a command and the code of a plugin."""
 
 
 @dataclass
@@ -97,13 +99,15 @@ class Plugins:
             except PluginError as error:
                 self._note(str(error))
 
+        # Whoever calls it wrongly is told of it by this name.
+        register.__qualname__ = "register"
         return register
 
     def _guard(self, plugin: str, hook: str, function: Callable[..., Any], argument: Any) -> None:
         try:
             function(argument)
         except (Exception, SystemExit) as error:
-            self._blame(plugin, f"fails in {hook}: {type(error).__name__}: {error}")
+            self._blame(plugin, f"fails in {hook}: {_told(error)}")
 
     def _blame(self, plugin: str, what: str, state: str = "broken") -> None:
         # Whoever else has that name comes later, and was not loaded.
@@ -182,6 +186,7 @@ def _load_one(plugins: Plugins, point: Point, choice: str | None, strangers: boo
     if not (strangers or point.shipped):
         info.state = "not loaded"
         return
+    known = [hook for hook in vars(hookspecs) if hook.startswith("register_")]
     try:
         module = point.entry.load()
         plugins.manager.register(module, name)
@@ -189,15 +194,36 @@ def _load_one(plugins: Plugins, point: Point, choice: str | None, strangers: boo
         unknown = [hook for hook in info.hooks if not getattr(plugins.manager.hook, hook).has_spec()]
         if unknown or not info.hooks:
             plugins.manager.unregister(module)
-            known = [name for name in vars(hookspecs) if name.startswith("register_")]
             raise PluginError(
                 f"imgen has no hook '{unknown[0]}'{near_miss(unknown[0], known)}"
                 if unknown
                 else "it has no hooks; mark its functions with @hookimpl from imgen.hookspecs"
             )
     except (Exception, SystemExit) as error:
-        told = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+        told = str(error) if isinstance(error, PluginError) else _told(error)
         plugins._blame(name, f"({info.package} {info.version}) was not loaded: {told}")
+        return
+    for hook in known:
+        if callable(getattr(module, hook, None)) and hook not in info.hooks:
+            plugins._note(f"plugin '{name}': nothing calls its {hook}, which is not marked; put @hookimpl above it")
+
+
+def _told(error: BaseException) -> str:
+    """An error of a plugin's code in words, with the line in which it arose."""
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error.msg} ({error.filename}:{error.lineno})"
+    theirs = [place for module, place in places_of(error) if module not in _LOADERS]
+    return f"{type(error).__name__}: {error}" + (f" ({theirs[-1]})" if theirs else "")
+
+
+def places_of(error: BaseException) -> list[tuple[str, str]]:
+    """The way to where an error arose, as the name of a top-level module and `file:line`."""
+    found, trace = [], error.__traceback__
+    while trace is not None:
+        module = str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        found.append((module, f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"))
+        trace = trace.tb_next
+    return found
 
 
 def _found() -> Iterable[EntryPoint]:

@@ -10,6 +10,7 @@ import pytest
 
 import imgen.cli
 from imgen.errors import Diverged, ImgenError
+from imgen.plugins import load
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()):
@@ -101,6 +102,30 @@ def test_errors_become_lines_and_statuses(error, status, says, cli, monkeypatch)
     monkeypatch.setattr("imgen.plugins.Plugins.registry", fail)
     said = cli("recipes")
     assert (said.status, [line for line in said.lines if line], said.out) == (status, says, "")
+
+
+COMMAND = """\
+import click
+from imgen.hookspecs import hookimpl
+
+@hookimpl
+def register_commands(cli):
+    cli.add_command(trip)
+
+@click.command()
+def trip():
+    {}["stone"]
+"""
+
+
+def test_an_error_in_a_plugin_names_the_plugin_and_its_line(cli, write_plugin, monkeypatch):
+    loaded = load([write_plugin("clumsy", COMMAND)])
+    monkeypatch.setattr("imgen.plugins.installed", lambda: loaded)
+    said = cli("trip")
+    file = write_plugin.home / "stranger_clumsy.py"
+    line = 1 + file.read_text().splitlines().index('    {}["stone"]')
+    told = f"imgen: plugin 'clumsy': {file}:{line}: KeyError: 'stone' (--debug shows the whole way)"
+    assert (said.status, said.lines) == (1, [told])
 
 
 @pytest.mark.parametrize("where", ["first", "last", "variable"])

@@ -66,7 +66,7 @@ def test_a_broken_plugin_is_reported_and_the_others_work(fault, write_plugin):
             "'shapes' among the datasets, but plugin 'imgen'",
         ),
         (hook("register_datasets", "register(print, name=3)"), "register_datasets"),
-        (hook("register_datasets", "register(print)"), "fails in register_datasets: TypeError"),
+        (hook("register_datasets", "register(print)"), "register_datasets: TypeError: register() missing 1 required"),
     ],
 )
 def test_a_hook_that_fails_is_reported_when_it_runs(source, says, write_plugin):
@@ -80,6 +80,28 @@ def test_a_hook_that_fails_is_reported_when_it_runs(source, says, write_plugin):
     assert "'bad'" in line and says in line
     assert loaded.registry("datasets") is loaded.registry("datasets")
     assert len(told) == 1, "told once"
+
+
+def test_a_fault_is_told_with_its_line(write_plugin):
+    write_plugin("late", GOOD + "\n\n1 / 0\n")
+    line = (write_plugin.home / "stranger_late.py").read_text().splitlines().index("1 / 0") + 1
+    loaded = load([write_plugin("late", GOOD + "\n\n1 / 0\n"), write_plugin("bad", hook("register_losses", "{}[3]"))])
+    assert loaded.problems[-1].endswith(
+        f"ZeroDivisionError: division by zero ({write_plugin.home}/stranger_late.py:{line})"
+    )
+    loaded.registry("losses")
+    assert f"KeyError: 3 ({write_plugin.home}/stranger_bad.py:" in loaded.problems[-1]
+    torn = load([write_plugin("torn", "def f(:\n")])
+    assert torn.problems[0].endswith(f"({write_plugin.home}/stranger_torn.py:1)")
+
+
+def test_a_hook_that_lost_its_mark_is_told(write_plugin):
+    unmarked = "\n\ndef register_losses(register):\n    register(print, name='lost')\n"
+    loaded = load([write_plugin("half", GOOD + unmarked)])
+    assert loaded.problems == [
+        "plugin 'half': nothing calls its register_losses, which is not marked; put @hookimpl above it"
+    ]
+    assert {info.name: info.state for info in loaded.infos}["half"] == "loaded"
 
 
 def test_what_a_failing_hook_registered_before_it_failed_stays(write_plugin):
