@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from imgen.errors import near_miss
+from imgen.errors import Miswritten, near_miss
 
 Count = Annotated[int, Ge(1)]
 NonNegative = Annotated[int, Ge(0)]
@@ -87,7 +87,7 @@ class Problem:
 def settings_of(factory: Callable[..., Any]) -> dict[str, Setting]:
     """The settings of a factory by name: its keyword-only parameters.
 
-    Raises: `TypeError` where one has no annotation, or one that cannot be resolved: it could not be checked.
+    Raises: `Miswritten` where one has no annotation, or one that cannot be resolved: it could not be checked.
     """
     made = inspect.unwrap(factory.__init__ if inspect.isclass(factory) else factory)
     parameters = {
@@ -99,12 +99,15 @@ def settings_of(factory: Callable[..., Any]) -> dict[str, Setting]:
     noted = {name: parameter.annotation for name, parameter in parameters.items()}
     bare = [name for name, annotation in noted.items() if annotation is inspect.Parameter.empty]
     if bare:
-        raise TypeError(f"{factory.__qualname__}: the setting '{bare[0]}' has no type annotation")
+        raise Miswritten(
+            f"{factory.__qualname__}: the setting '{bare[0]}' has no type annotation; give it one, such as "
+            f"`{bare[0]}: float = 1.0`"
+        )
     try:
         names: Any = types.SimpleNamespace(__annotations__=noted)
         hints = get_type_hints(names, getattr(made, "__globals__", {}), include_extras=True)
     except NameError as error:
-        raise TypeError(f"{factory.__qualname__}: a setting's type annotation cannot be resolved: {error}") from error
+        raise Miswritten(f"{factory.__qualname__}: a setting's type annotation cannot be resolved: {error}") from error
     meanings = _meanings(inspect.getdoc(factory) or "")
     settings = {}
     for name, parameter in parameters.items():
@@ -123,8 +126,15 @@ def check(
     from imgen.errors import ImgenError
 
     settings = settings_of(factory)
+    others = inspect.signature(factory).parameters
     problems = [
-        Problem(key, f"has no setting '{key}'{near_miss(key, settings)}") for key in given if key not in settings
+        Problem(
+            key,
+            f"has no setting '{key}'"
+            + (f"; in {factory.__qualname__} it must stand behind `*,`" if key in others else near_miss(key, settings)),
+        )
+        for key in given
+        if key not in settings
     ]
     problems += [
         Problem(None, f"needs the setting '{setting.name}'" + (f": {setting.meaning}" if setting.meaning else ""))
@@ -160,12 +170,26 @@ def check(
 def build(
     factory: Callable[..., Any], *arguments: Any, settings: Mapping[str, Any], resolve: Resolve | None = None
 ) -> Any:
-    """Call a factory with settings that `check` passed, as the types that its signature names."""
+    """Call a factory with settings that `check` passed, as the types that its signature names.
+
+    Raises: `Miswritten` where a default, which `check` leaves to its author, is not what its annotation says, or where
+        the factory does not take these arguments.
+    """
     known = settings_of(factory)
-    typed = {name.removeprefix(_FIELD): value for name, value in _schema(factory)(**settings)}
+    try:
+        typed = {name.removeprefix(_FIELD): value for name, value in _schema(factory)(**settings)}
+    except ValidationError as error:
+        wrong = known[str(error.errors()[0]["loc"][0])]
+        must = f"must be {_article(wrong.type)}, not {_told(settings.get(wrong.name))}"
+        raise Miswritten(f"{factory.__qualname__}: '{wrong.name}' {must}; that goes for its default, too") from error
     for name, setting in known.items():
         if setting.registered and resolve and isinstance(typed[name], str):
             typed[name] = resolve(setting.registered, typed[name])
+    try:
+        inspect.signature(factory).bind(*arguments, **typed)
+    except TypeError as error:
+        takes = "data, *, settings" if arguments else "*, settings"
+        raise Miswritten(f"{factory.__qualname__} must take ({takes}): {error}") from error
     return factory(*arguments, **typed)
 
 

@@ -31,6 +31,10 @@ class PluginError(ImgenError):
     """A plugin is broken, missing, or claims what another has."""
 
 
+class Miswritten(PluginError, TypeError):
+    """A plugin's code is not what imgen asks of it."""
+
+
 class DataError(ImgenError):
     """A data set is missing, unreadable, or not what the algorithm needs."""
 

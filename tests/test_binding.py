@@ -10,7 +10,7 @@ from annotated_types import Ge, Le
 
 from imgen import binding
 from imgen.binding import Count, Fraction, NonNegative, Problem, Rate, Registered, Weight
-from imgen.errors import RecipeError
+from imgen.errors import PluginError, RecipeError
 
 
 class Pair:
@@ -197,6 +197,24 @@ def test_a_setting_without_annotation_is_a_fault_of_the_plugin():
         binding.settings_of(bad)
     with pytest.raises(TypeError, match="worse: a setting's type annotation cannot be resolved"):
         binding.settings_of(worse)
+
+
+def test_a_factory_that_does_not_fit_its_own_signature_is_a_fault_of_the_plugin():
+    def shy(data, *, weight: Weight = -1.0):
+        pass
+
+    def crowded(data, size: int = 3, *, other: int = 4):
+        pass
+
+    def alone(*, size: int = 3):
+        pass
+
+    with pytest.raises(PluginError, match=r"shy: 'weight' must be a number >= 0, not -1.0; that goes for its default"):
+        binding.build(shy, "data", settings=binding.check(shy, {})[0])
+    (problem,) = binding.check(crowded, {"size": 4})[1]
+    assert problem.text.endswith("crowded it must stand behind `*,`") and problem.key == "size"
+    with pytest.raises(PluginError, match=r"alone must take \(data, \*, settings\): too many positional arguments"):
+        binding.build(alone, "data", settings={})
 
 
 def test_only_the_settings_types_are_needed():

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from imgen import dist
-from imgen.algorithm import Algorithm, Batch, Player, Turn, moves_of
+from imgen.algorithm import Algorithm, Batch, Losses, Player, Turn, moves_of
+from imgen.errors import Miswritten, near_miss
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Seat:
 def take_seats(algorithm: Algorithm) -> dict[str, Seat]:
     """A seat for every player.
 
-    Raises: `TypeError` where two players share a parameter, or one belongs to nobody: a fault of the paper's code.
+    Raises: `Miswritten` where two players share a parameter, or one belongs to nobody: a fault of the paper's code.
     """
     seats: dict[str, Seat] = {}
     owner: dict[str, str] = {}
@@ -42,12 +43,14 @@ def take_seats(algorithm: Algorithm) -> dict[str, Seat]:
         parameters = player.named_parameters(algorithm)
         for parameter in parameters:
             if parameter in owner:
-                raise TypeError(f"players '{owner[parameter]}' and '{name}' both own the parameter {parameter}")
+                raise Miswritten(f"players '{owner[parameter]}' and '{name}' both own the parameter {parameter}")
             owner[parameter] = name
         seats[name] = seat(player, parameters)
     orphans = [name for name, _ in algorithm.named_parameters() if name not in owner]
     if orphans:
-        raise TypeError(f"no player owns the parameter {orphans[0]} ({len(orphans)} in all)")
+        raise Miswritten(
+            f"no player owns the parameter {orphans[0]} ({len(orphans)} in all); players() names the networks of each"
+        )
     return seats
 
 
@@ -55,6 +58,27 @@ def seat(player: Player, parameters: dict[str, nn.Parameter]) -> Seat:
     """Build the optimizer of a player, afresh."""
     optimizer = player.optimizer(list(parameters.values()))
     return Seat(player, parameters, optimizer, [group["lr"] for group in optimizer.param_groups])
+
+
+def _told(turn: Turn, told: Any, seats: Mapping[str, Seat]) -> tuple[Losses, Mapping[str, Tensor]]:
+    """What a turn gave.
+
+    Raises: `Miswritten` where that is not losses for its players and values to log, all of them tensors.
+    """
+    who, movers = f"turn '{getattr(turn, '__name__', '')}'", moves_of(turn).players
+    if not (isinstance(told, tuple) and len(told) == 2 and all(isinstance(each, Mapping) for each in told)):
+        raise Miswritten(
+            f"{who} gives a {type(told).__name__}; it must give two mappings: losses by player, and values to log"
+        )
+    losses, values = told
+    for name in movers:
+        if name not in seats or name not in losses:
+            what = f"gives no loss for '{name}'" if name in seats else f"moves '{name}', which is no player"
+            raise Miswritten(f"{who} {what}{near_miss(name, losses if name in seats else seats)}")
+    for name, value in (*losses.items(), *values.items()):
+        if not isinstance(value, Tensor):
+            raise Miswritten(f"{who}: '{name}' is a {type(value).__name__}; it must be a tensor without dimensions")
+    return losses, values
 
 
 @dataclass(frozen=True)
@@ -74,7 +98,7 @@ class House:
             for parameter in other.parameters.values():
                 parameter.requires_grad_(name in movers)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            losses, values = turn(batch)
+            losses, values = _told(turn, turn(batch), seats)
         gradients = self._gradients(losses, movers, seats)
         if dist.world() > 1:
             # Buffers hold evidence and running statistics: every process goes on with the mean of all.
@@ -120,13 +144,13 @@ class House:
 def restart(name: str, seats: dict[str, Seat]) -> None:
     """Let a player start afresh, in place: new first weights, a new optimizer. Buffers stay.
 
-    Raises: `TypeError` where one of its networks has no `reset_parameters()`.
+    Raises: `Miswritten` where one of its networks has no `reset_parameters()`.
     """
     player = seats[name].player
     for network in player.networks:
         reset: Any = getattr(network, "reset_parameters", None)
         if reset is None:
-            raise TypeError(f"player '{name}' restarts, but its {type(network).__name__} has no reset_parameters()")
+            raise Miswritten(f"player '{name}' restarts, but its {type(network).__name__} has no reset_parameters()")
         with torch.no_grad():
             reset()
     seats[name] = seat(player, seats[name].parameters)

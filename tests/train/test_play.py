@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from imgen.algorithm import Algorithm, Player, moves_of, turn
+from imgen.errors import PluginError
 from imgen.optim import OptimizerFactory, adam
 from imgen.train.play import House, restart, take_seats
 
@@ -172,6 +173,31 @@ def test_an_unmarked_turn_is_refused(duel, batch):
     with pytest.raises(TypeError, match=r"Duel\.losses is played as a turn but is not marked"):
         House(CPU).play(algorithm.losses, batch, algorithm, take_seats(algorithm))
     assert moves_of(algorithm.both).players == ("d", "g")
+
+
+ONE = torch.ones((), requires_grad=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "movers", "told"),
+    [
+        (ONE, ["d"], "turn 'forge' gives a Tensor; it must give two mappings"),
+        (None, ["d"], "turn 'forge' gives a NoneType; it must give two mappings"),
+        ({"d": ONE}, ["d"], "turn 'forge' gives a dict; it must give two mappings"),
+        (({"g": ONE}, {}), ["d"], "turn 'forge' gives no loss for 'd'; there is g"),
+        (({"d": ONE}, {}), ["dd"], "turn 'forge' moves 'dd', which is no player; did you mean 'd'?"),
+        (({"d": ONE}, {"gap": 0.5}), ["d"], "turn 'forge': 'gap' is a float; it must be a tensor"),
+    ],
+)
+def test_what_a_turn_must_not_give_is_told_in_a_line(duel, batch, given, movers, told):
+    @turn(*movers)
+    def forge(batch):
+        return given
+
+    algorithm = duel()
+    with pytest.raises(PluginError) as failed:
+        House(CPU).play(forge, batch, algorithm, take_seats(algorithm))
+    assert str(failed.value).startswith(told)
 
 
 def test_parameters_that_a_loss_does_not_reach_stay(duel, batch):
