@@ -115,7 +115,7 @@ def info(found: Plugins, name: str, as_json: bool) -> None:
     for about in told:
         settings = about.pop("settings", {})
         for key, value in about.items():
-            click.echo(f"{key}: {value}")
+            click.echo(f"{key}: {' '.join(value) if isinstance(value, tuple) else value}")
         if isinstance(settings, list):
             setting_table(settings)
         else:
