@@ -159,7 +159,9 @@ def _show(plan: Plan, weights: Path, as_json: bool) -> None:
 def _lines(plan: Plan) -> list[str]:
     width = max(len(change.path) for change in plan.changes)
     lines = [f"{change.path:<{width}}  {change.size:>13,} bytes  {change.fate}" for change in plan.changes]
-    return [*lines, f"{plan.reference}: holds all of it already"] if plan.nothing else lines
+    lines += [f"{plan.reference}: holds all of it already"] if plan.nothing else []
+    lines += ["the training state there is of an earlier model; --full brings that of this one"] if plan.aged else []
+    return lines
 
 
 def _told(plan: Plan, address: str | None) -> dict[str, Any]:

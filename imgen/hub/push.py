@@ -17,12 +17,12 @@ from imgen.hub.reference import Reference
 from imgen.plugins import Plugins
 
 _MOST_CONFIG = 2**20  # bytes
-Fate = Literal["new", "changed", "same", "gone"]
+Fate = Literal["new", "changed", "same", "gone", "kept"]
 
 
 @dataclass(frozen=True)
 class Change:
-    """What becomes of one file of the repository."""
+    """What becomes of one file of the repository; kept: it is of an earlier push, and this one does not bring it."""
 
     path: str
     size: int
@@ -54,7 +54,13 @@ class Plan:
     @property
     def nothing(self) -> bool:
         """Whether the repository holds all of it already."""
-        return all(change.fate == "same" for change in self.changes)
+        return all(change.fate in ("same", "kept") for change in self.changes)
+
+    @property
+    def aged(self) -> bool:
+        """Whether a state of training stays that is not of these weights."""
+        fates = {change.path: change.fate for change in self.changes}
+        return fates[contents.WEIGHTS] != "same" and "kept" in fates.values()
 
 
 def plan(weights: Path, wanted: Wanted, plugins: Plugins, *, ask: bool = True) -> Plan:
@@ -150,24 +156,18 @@ def _changes(items: Sequence[Item], there: client.State | None, full: bool) -> l
     known = {file.path: file for file in there.files} if there else {}
     changes = [Change(item.path, item.size, _fate(item, known.get(item.path))) for item in items]
     mine = {item.path for item in items}
-    return changes + [
-        Change(path, file.size, "gone") for path, file in known.items() if path not in mine and _replaced(path, full)
-    ]
+    others = {path: kind for path in known if path not in mine and (kind := contents.kind_of(path))}
+    # The state of training stays until a push with --full brings a newer one; files of others always stay.
+    fates: dict[str, Fate] = {
+        path: "gone" if full or kind.part != "training" else "kept" for path, kind in others.items()
+    }
+    return changes + [Change(path, known[path].size, fate) for path, fate in fates.items()]
 
 
 def _fate(item: Item, there: client.File | None) -> Fate:
     if there is None:
         return "new"
     return "same" if item.is_that(there.size, there.sum) else "changed"
-
-
-def _replaced(path: str, full: bool) -> bool:
-    """Whether a file of the repository that this push does not bring is one of ours, and out of date.
-
-    The state of training stays until a push with --full brings a newer one; files of others always stay.
-    """
-    kind = contents.kind_of(path)
-    return kind is not None and (full or kind.part != "training")
 
 
 def _theirs(there: client.State) -> str | None:

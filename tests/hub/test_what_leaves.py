@@ -109,6 +109,18 @@ class TestTheStateOfTraining:
         said = cli("train", "theirs")
         assert said.status == 0 and "resuming at step 2 of 4" in said.err
 
+    def test_one_of_an_earlier_model_stays_and_that_is_told(self, hub, cli, run):
+        assert cli("push", run, "anna/faces", "--full").status == 0
+        before = hub.repos["anna/faces"].files()
+        told = json.loads(cli("push", run, "anna/faces", "--json").out)["files"]
+        assert {file["path"] for file in told if file["state"] == "kept"} == {
+            path for path in before if path.startswith("checkpoints/") or path == "events.jsonl"
+        }
+        assert "earlier model" not in cli("push", run, "anna/faces").err
+        assert "earlier model" in cli("push", f"{run}@2", "anna/faces").err
+        after = hub.repos["anna/faces"].files()
+        assert after.keys() == before.keys() and after["model.safetensors"] != before["model.safetensors"]
+
     def test_one_that_is_not_whole(self, hub, cli, run):
         (run / "checkpoints/step-00000002/optim.safetensors").unlink()
         said = cli("push", f"{run}@2", "anna/faces", "--full")
