@@ -32,6 +32,7 @@ LAYERS = (
         "yaml_lines",
         "names",
         "bounds",
+        "outlines",
     },
     {"registry", "model", "data", "hookspecs"},
     {
@@ -148,6 +149,12 @@ def test_plugins_import_the_public_rooms_only():
                 wrong.append(f"{where(path, line)}: {module}")
     assert PLUGINS
     assert not wrong, "\n".join(wrong)
+
+
+def test_one_module_imports_the_hubs_library():
+    """So that another version of it is one module's matter."""
+    importers = {path.name for path in CORE for _, module in imports(path) if module.startswith("huggingface_hub")}
+    assert importers == {"library.py"}
 
 
 def test_the_core_names_no_plugin():

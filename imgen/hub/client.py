@@ -1,24 +1,21 @@
-"""The one module that speaks with a Hub, through `huggingface_hub`; whatever goes wrong there is a `HubError`.
-
-Which Hub, where its cache is and whose token is used are that library's own settings: `HF_ENDPOINT`, `HF_HOME`,
-`HF_HUB_OFFLINE`, `HF_TOKEN`, `hf auth login`. A token is never read here, printed or kept.
-"""
+"""What is asked of a Hub: what a repository holds, a file of it, a commit; whatever goes wrong is a `HubError`."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import re
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from imgen import files
 from imgen.errors import HubError
+from imgen.hub.library import cache, constants, endpoint, library, offline
 from imgen.hub.reference import Reference
+from imgen.hub.refusals import NotThere, Unreachable, chain_text, first_line, status_of, telling
 from imgen.plain import plain
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -51,10 +48,10 @@ def state(reference: Reference) -> State | None:
 
     Raises: `HubError` where it has no such revision, or the Hub cannot be asked.
     """
-    hub = _library()
+    hub = library()
     branch = reference.revision or "main"
     try:
-        with _told(reference):
+        with telling(reference):
             info = hub.HfApi().model_info(reference.repo, revision=reference.revision)
             tree = hub.HfApi().list_repo_tree(reference.repo, revision=info.sha, recursive=True)
             files = tuple(_file(entry) for entry in tree if isinstance(entry, hub.hf_api.RepoFile))
@@ -70,12 +67,12 @@ def fetch(where: State, path: str) -> Path:
 
     A transfer that breaks off is gone on with, as far as the library does so.
     """
-    hub = _library()
+    hub = library()
     (told,) = (file for file in where.files if file.path == path)
     known = hub.try_to_load_from_cache(where.repo, path, revision=where.commit)
     if isinstance(known, str):
         return Path(known)
-    with _told(Reference(where.repo, where.branch), path):
+    with telling(Reference(where.repo, where.branch), path):
         # The library calls the file in its cache what the Hub answers, whatever that is.
         tag = hub.get_hf_file_metadata(hub.hf_hub_url(where.repo, path, revision=where.commit)).etag
         if tag != told.sum or not _SUM.fullmatch(tag):
@@ -110,7 +107,7 @@ def sums(content: Path | bytes) -> tuple[str, str]:
 
 def cached(reference: Reference) -> Path | None:
     """The folder of a repository's files in the cache, as it was last fetched; None where it was not."""
-    hub = _library()
+    hub = library()
     try:
         found = hub.try_to_load_from_cache(reference.repo, "model.safetensors", revision=reference.revision)
     except ValueError:
@@ -131,14 +128,14 @@ def remember(where: State) -> None:
 
 def create(repo: str, private: bool) -> None:
     """Make a repository, if there is none."""
-    with _told(Reference(repo)):
-        _library().HfApi().create_repo(repo, private=private or None, exist_ok=True)
+    with telling(Reference(repo)):
+        library().HfApi().create_repo(repo, private=private or None, exist_ok=True)
 
 
 def branch(where: State, name: str) -> None:
     """Make a branch from a repository's state."""
-    with _told(Reference(where.repo, name)):
-        _library().HfApi().create_branch(where.repo, branch=name, revision=where.commit, exist_ok=True)
+    with telling(Reference(where.repo, name)):
+        library().HfApi().create_branch(where.repo, branch=name, revision=where.commit, exist_ok=True)
 
 
 def commit(
@@ -148,7 +145,7 @@ def commit(
 
     Raises: `HubError` where it was changed meanwhile, or cannot be written.
     """
-    hub = _library()
+    hub = library()
     operations: list[Any] = [
         hub.CommitOperationAdd(path, content if isinstance(content, bytes) else str(content))
         for path, content in added.items()
@@ -161,8 +158,8 @@ def commit(
         )
         return str(made.oid)
 
-    with _told(Reference(where.repo, revision)):
-        return _by_either_way(send, operations)
+    with telling(Reference(where.repo, revision)):
+        return _by_either_way(send)
 
 
 def reach() -> str:
@@ -170,46 +167,15 @@ def reach() -> str:
 
     Raises: `HubError` where it does not.
     """
-    hub = _library()
+    hub = library()
     if offline():
         return f"{endpoint()}: not asked, HF_HUB_OFFLINE is set"
     if hub.get_token() is None:
         _get(f"{endpoint()}/api/models?limit=1")
         return f"{endpoint()}: reached, not logged in; pushing needs `hf auth login` or HF_TOKEN"
-    with _told(None):
+    with telling(None):
         name = hub.HfApi().whoami().get("name", "?")
     return f"{endpoint()}: reached, logged in as {plain(str(name))}"
-
-
-def endpoint() -> str:
-    """The address of the Hub."""
-    return str(_constants().ENDPOINT)
-
-
-def offline() -> bool:
-    """Whether the user wants no Hub to be asked."""
-    return bool(_constants().HF_HUB_OFFLINE)
-
-
-def cache() -> Path:
-    """The folder of the standard cache."""
-    return Path(_constants().HF_HUB_CACHE)
-
-
-class NotThere(HubError):
-    """There is no such repository, or whoever asks may not see it."""
-
-
-class NoRevision(HubError):
-    """The repository has no such branch, tag or commit."""
-
-
-class Unreachable(HubError):
-    """The Hub cannot be asked now; what is in the cache may do."""
-
-    def __init__(self, told: str) -> None:
-        """told: as for `HubError`."""
-        super().__init__(told, again=True)
 
 
 def _file(entry: Any) -> File:
@@ -218,26 +184,21 @@ def _file(entry: Any) -> File:
     return File(str(entry.path), int(entry.size), str(digest or entry.blob_id))
 
 
-def _by_either_way(send: Callable[[], str], operations: Sequence[Any]) -> str:
+def _by_either_way(send: Callable[[], str]) -> str:
     """Where a Hub does not know the newer way of storing large files, they go the older one."""
-    from huggingface_hub.utils import HfHubHTTPError
-
-    constants = _constants()
+    read = constants()
     try:
         return send()
     except Exception as error:
-        unknown = not constants.HF_HUB_DISABLE_XET and "xet" in _chain_text(error) and not _is_refusal(error)
-        if not unknown or (isinstance(error, HfHubHTTPError) and (_status(error) or 0) >= 500):
+        # A Hub without it answers that there is no such address, if anything.
+        unknown = "xet" in chain_text(error) and status_of(error) in (None, 404)
+        if read.HF_HUB_DISABLE_XET or not unknown:
             raise
-    was, constants.HF_HUB_DISABLE_XET = constants.HF_HUB_DISABLE_XET, True
+    read.HF_HUB_DISABLE_XET = True
     try:
         return send()
     finally:
-        constants.HF_HUB_DISABLE_XET = was
-
-
-def _is_refusal(error: BaseException) -> bool:
-    return _status(error) in (401, 403, 409, 412, 413, 429)
+        read.HF_HUB_DISABLE_XET = False
 
 
 def _get(url: str) -> None:
@@ -250,138 +211,4 @@ def _get(url: str) -> None:
     except urllib.error.HTTPError:
         return
     except (OSError, ValueError) as error:
-        raise Unreachable(f"{url.partition('/api')[0]}: cannot be reached: {_first_line(error)}") from None
-
-
-@contextmanager
-def _told(reference: Reference | None, path: str = "") -> Iterator[None]:
-    """Turn whatever the library raises into one line: where, what is wrong, what would be right."""
-    try:
-        yield
-    except (HubError, KeyboardInterrupt):
-        raise
-    except Exception as error:
-        raise _translated(error, reference, path) from error
-
-
-def _translated(error: Exception, reference: Reference | None, path: str) -> HubError:
-    from huggingface_hub import errors
-
-    where = f"{reference}: {path}" if path else str(reference or endpoint())
-    known = [cause for cause in _chain(error) if isinstance(cause, errors.HfHubHTTPError)]
-    if any(isinstance(cause, errors.LocalEntryNotFoundError) for cause in _chain(error)) and not known:
-        return Unreachable(f"{where}: not in the cache, and {_silence()}")
-    if any(isinstance(cause, errors.OfflineModeIsEnabled) for cause in _chain(error)):
-        return Unreachable(f"{where}: not asked for, as HF_HUB_OFFLINE is set; unset it, or use what is in the cache")
-    if any(isinstance(cause, errors.GatedRepoError) for cause in known):
-        return HubError(f"{where}: its owner grants access on its page, {endpoint()}; ask there, then log in here")
-    if any(isinstance(cause, errors.RevisionNotFoundError) for cause in known):
-        return NoRevision(f"{where}: this repository has no such revision; give a branch, a tag or a commit of it")
-    if any(isinstance(cause, errors.EntryNotFoundError) for cause in _chain(error)):
-        return HubError(f"{where}: the repository has no such file; is it a model of imgen?")
-    status = next((found for found in map(_status, _chain(error)) if found), None)
-    if status:
-        return _of_status(status, where, reference, _said(known))
-    if any(isinstance(cause, (OSError, TimeoutError)) or _of_the_network(cause) for cause in _chain(error)):
-        full = next((cause for cause in _chain(error) if getattr(cause, "errno", None) in (28, 122)), None)
-        if full:
-            return HubError(f"{where}: the disk of the cache {cache()} is full; free some space", again=True)
-        # What has a name went wrong here, and no connection has one.
-        here = next((cause for cause in _chain(error) if getattr(cause, "filename", None)), None)
-        if isinstance(here, OSError):
-            hint = "; HF_HOME says where the cache is" if Path(str(here.filename)).is_relative_to(cache()) else ""
-            told = f"{plain(str(here.filename))}: {here.strerror or _first_line(here)}"
-            return HubError(f"{where}: {told}{hint}", again=True)
-        silent = any(
-            isinstance(cause, (ConnectionError, TimeoutError)) or _of_the_network(cause) for cause in _chain(error)
-        )
-        reason = _first_line(_root(error))
-        return Unreachable(f"{where}: {_silence()} ({reason})" if silent else f"{where}: {reason}; do it again")
-    return HubError(f"{where}: {type(error).__name__}: {_first_line(error)}", again=True)
-
-
-def _of_status(status: int, where: str, reference: Reference | None, said: str) -> HubError:
-    log_in = "log in with `hf auth login`, or set HF_TOKEN"
-    repo = reference.repo if reference else "it"
-    match status:
-        case 401:
-            if reference and _library().get_token() is None:
-                return NotThere(f"{where}: there is no such repository, or it is private: {log_in}{said}")
-            return HubError(f"{where}: the Hub does not accept this token (401): {log_in} with a valid one{said}")
-        case 403:
-            return HubError(
-                f"{where}: this token may not do that (403): take one that may write to {repo}, or another name{said}"
-            )
-        case 404:
-            return NotThere(f"{where}: there is no such repository at {endpoint()}, or you may not see it{said}")
-        case 409 | 412:
-            return HubError(
-                f"{where}: it was changed by somebody else at the same moment ({status}); nothing was written, push "
-                f"again{said}",
-                again=True,
-            )
-        case 413:
-            return HubError(f"{where}: too large for the Hub (413){said}")
-        case 429:
-            return Unreachable(f"{where}: too many requests (429); wait some minutes and do it again{said}")
-        case _ if status >= 500:
-            return Unreachable(f"{where}: the Hub is not well ({status}); do it again later{said}")
-        case _:
-            return HubError(f"{where}: the Hub refuses ({status}){said or '; is the name right?'}")
-
-
-def _silence() -> str:
-    return f"the Hub at {endpoint()} does not answer; look at the connection and HF_ENDPOINT"
-
-
-def _said(known: Sequence[Any]) -> str:
-    """What the Hub itself says, in one plain line."""
-    told = next((str(cause.server_message) for cause in known if getattr(cause, "server_message", None)), "")
-    return f": {plain(told)}" if told else ""
-
-
-def _status(error: BaseException) -> int | None:
-    found = getattr(getattr(error, "response", None), "status_code", None)
-    return found if isinstance(found, int) and found >= 400 else None
-
-
-def _of_the_network(error: BaseException) -> bool:
-    return type(error).__module__.partition(".")[0] in ("httpx", "httpx2", "httpcore", "httpcore2", "ssl", "socket")
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    while error and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__  # type: ignore[assignment]
-
-
-def _root(error: BaseException) -> BaseException:
-    return list(_chain(error))[-1]
-
-
-def _chain_text(error: BaseException) -> str:
-    return " ".join(f"{type(cause).__name__} {cause}" for cause in _chain(error)).lower()
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return plain(lines[0]) if lines else type(error).__name__
-
-
-def _constants() -> Any:
-    from huggingface_hub import constants
-
-    return constants
-
-
-def _library() -> Any:
-    """The library, without its bars where nobody watches and without its own words on standard error."""
-    import huggingface_hub
-    from huggingface_hub.utils import disable_progress_bars, logging
-
-    logging.set_verbosity_error()
-    if not sys.stderr.isatty():
-        disable_progress_bars()
-    return huggingface_hub
+        raise Unreachable(f"{url.partition('/api')[0]}: cannot be reached: {first_line(error)}") from None

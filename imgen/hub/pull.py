@@ -12,7 +12,9 @@ from pathlib import Path
 
 from imgen.errors import HubError, ImgenError
 from imgen.hub import client, contents, trust
+from imgen.hub.library import cache, endpoint, offline
 from imgen.hub.reference import Reference
+from imgen.hub.refusals import NotThere, Unreachable
 
 _ORDER = (contents.CONFIG, contents.RECIPE, contents.METRICS, contents.CARD)
 
@@ -43,7 +45,7 @@ def pull(
     say: told in a line where the Hub cannot be asked and the cache is used.
     Raises: `HubError` where there is no such model, or it is not to be trusted; `WeightsError` where it is damaged.
     """
-    if client.offline():
+    if offline():
         return _kept(reference, parts, "HF_HUB_OFFLINE is set")
     if re.fullmatch(r"[0-9a-f]{40}", reference.revision or "") and client.cached(reference):
         # A commit is what it is: the Hub need not be asked where all of it is here.
@@ -52,13 +54,13 @@ def pull(
     try:
         there = client.state(reference)
         if there is None:
-            raise client.NotThere(
-                f"{reference}: there is no such repository at {client.endpoint()}, or it is private: log in with "
+            raise NotThere(
+                f"{reference}: there is no such repository at {endpoint()}, or it is private: log in with "
                 "`hf auth login`, or set HF_TOKEN"
             )
         wanted = _wanted(reference, there, parts)
         folder = [_fetched(reference, there, path) for path in wanted][-1]
-    except client.Unreachable as error:
+    except Unreachable as error:
         try:
             found = _kept(reference, parts, "the Hub cannot be asked")
         except HubError:
@@ -123,7 +125,7 @@ def _fetched(reference: Reference, there: client.State, path: str) -> Path:
 def _kept(reference: Reference, parts: tuple[contents.Part, ...], why: str) -> Pulled:
     folder = client.cached(reference)
     if folder is None or not (folder / contents.WEIGHTS).is_file():
-        raise HubError(f"{reference}: not in the cache {client.cache()}, and {why}; fetch it once with `imgen pull`")
+        raise HubError(f"{reference}: not in the cache {cache()}, and {why}; fetch it once with `imgen pull`")
     here = _here(folder, parts)
     if "training" in parts and not any(path.endswith("/state.json") for path in here):
         raise HubError(f"{reference}: its training state is not in the cache, and {why}")

@@ -13,7 +13,9 @@ from imgen.card import yours_of
 from imgen.errors import HubError
 from imgen.hub import client, contents
 from imgen.hub.gather import Item, Wanted, gather, remark_on_sheets
+from imgen.hub.library import endpoint
 from imgen.hub.reference import Reference
+from imgen.hub.refusals import NoRevision
 from imgen.plugins import Plugins
 
 _MOST_CONFIG = 2**20  # bytes
@@ -116,7 +118,7 @@ def publish(plan: Plan, message: str) -> str:
         gone = [path for path, fate in fates.items() if fate == "gone"]
         _refuse_moved(plan)
         client.commit(there, message, added, gone, revision)
-    return f"{client.endpoint()}/{repo}" + (f"/tree/{revision}" if revision else "")
+    return f"{endpoint()}/{repo}" + (f"/tree/{revision}" if revision else "")
 
 
 def _there(reference: Reference) -> client.State | None:
@@ -126,7 +128,7 @@ def _there(reference: Reference) -> client.State | None:
         return main
     try:
         return client.state(reference)
-    except client.NoRevision:
+    except NoRevision:
         return main
 
 
