@@ -33,6 +33,7 @@ from imgen.testing.steps import check_steps, steps_of_note
 from imgen.testing.told import blamed, copy
 from imgen.testing.turns import check_turns, turns_of
 from imgen.testing.waiting import check_waiting
+from imgen.train.noise import seed_noise
 from imgen.train.play import take_seats
 from imgen.train.shapes import check_batch
 from imgen.train_settings import TrainSettings
@@ -83,7 +84,7 @@ class Game:
 
     def make(self, seed: int = 0) -> Algorithm:
         """A new one, its first weights following from a seed."""
-        torch.manual_seed(seed)
+        seed_noise(seed, torch.device("cpu"))
         made: Algorithm = binding.build(
             self.factory, self.dataset.spec, settings=self.settings, resolve=self.plugins.build
         )
@@ -102,7 +103,9 @@ class Game:
     def config(self) -> ModelConfig:
         """What the weights file of its model says of itself."""
         recipe = Recipe("check", Part(self.name, self.settings), Part("check", {}), TrainSettings())
-        return config_of(self.make(), recipe, self.dataset.spec, self.plugins)
+        made = self.make()
+        with blamed(f"'{made.ships}' must rebuild `model`"):
+            return config_of(made, recipe, self.dataset.spec, self.plugins)
 
     @cached_property
     def run(self) -> Path:

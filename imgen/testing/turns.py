@@ -5,6 +5,7 @@ PYTEST_DONT_REWRITE: the messages say all.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import torch
@@ -13,18 +14,25 @@ from torch import Tensor
 from imgen.algorithm import Algorithm, Batch, Turn, moves_of
 from imgen.testing.steps import steps_of_note
 from imgen.testing.told import blamed, called, copy, names
+from imgen.train.noise import seed_noise
 from imgen.train.play import House, Seat, restart, take_seats
+
+_CPU = torch.device("cpu")
+_AGAIN = 2
+"""How many plays of a turn are looked at closely: with first weights and buffers, and with those that came of them."""
 
 
 def check_turns(made: Algorithm, batches: list[dict[str, Tensor]]) -> None:
     """Every turn gives finite losses, for its own players, and moves these alone; every player moves."""
     seats, first = take_seats(made), copy(made)
     played: set[str] = set()
+    times: Counter[str] = Counter()
     for step in (*range(len(batches)), *steps_of_note(made)):
         # Later steps are for those alone who come late, as after a warm-up.
         if step < len(batches) or _movers(made, step) - played:
             for turn, batch in turns_of(made, step, batches[step % len(batches)], seats):
-                _check_turn(turn, batch, made, seats)
+                times[called(turn)] += 1
+                _check_turn(turn, batch, made, seats, again=times[called(turn)] <= _AGAIN)
                 played.update(moves_of(turn).players)
     still = set(seats) - played
     assert not still, (
@@ -45,7 +53,7 @@ def turns_of(
     made: Algorithm, step: int, batch: dict[str, Tensor], seats: dict[str, Seat]
 ) -> Iterator[tuple[Turn, dict[str, Tensor]]]:
     """The turns of a step, each with its batch, as the trainer comes to them."""
-    torch.manual_seed(step)
+    seed_noise(step, _CPU)
     for name in made.restarts(step):
         restart(name, seats)
     for seat in seats.values():
@@ -65,7 +73,8 @@ def turns_of(
         made.conclude(step)
 
 
-def _check_turn(turn: Turn, batch: Batch, made: Algorithm, seats: Mapping[str, Seat]) -> None:
+def _check_turn(turn: Turn, batch: Batch, made: Algorithm, seats: Mapping[str, Seat], *, again: bool) -> None:
+    """again: whether to play it again and again, to see what its losses hang on."""
     movers = moves_of(turn).players
     for name, seat in seats.items():
         for parameter in seat.parameters.values():
@@ -78,12 +87,13 @@ def _check_turn(turn: Turn, batch: Batch, made: Algorithm, seats: Mapping[str, S
     assert not touched, (
         f"turn '{called(turn)}' itself moves {touched[0]}; it must only return losses: the trainer moves its players"
     )
-    _check_buffers(turn, batch, made, losses, before, written, noise)
+    if again:
+        _check_buffers(turn, batch, made, losses, before, written, noise)
     made.load_state_dict(before)
     torch.set_rng_state(noise)
     advice = "a loss must hang on the parameters of its player, and nothing that it reads be written in place"
     with blamed(f"turn '{called(turn)}': {advice}"):
-        House(torch.device("cpu")).play(turn, batch, made, seats)
+        House(_CPU).play(turn, batch, made, seats)
     mine = {key for name in movers for key in seats[name].parameters}
     foreign = [key for key, each in made.named_parameters() if key not in mine and not torch.equal(each, before[key])]
     assert not foreign, f"turn '{called(turn)}' moves {foreign[0]}, which is not of its players {names(movers)}"
