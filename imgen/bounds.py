@@ -25,23 +25,25 @@ class TooMuch(Exception):
 def bounded(packages: Collection[str], steps: int = STEPS, memory: int = MEMORY) -> Iterator[None]:
     """Python of some packages, in this thread, for so many lines at most; the process may grow by so many bytes.
 
-    packages: whose code goes through numbers that others chose. What it calls counts as its one line, so that a module
-    imported on the way costs nothing: bound the numbers themselves, too. Where a debugger or a measurement of coverage
+    packages: whose code goes through numbers that others chose. What it calls counts as its one line, so bound the
+    numbers themselves, too; a module imported on the way costs nothing. Where a debugger or a measurement of coverage
     traces already, it does not see what runs in here.
 
     Raises: `TooMuch`.
     """
-    before, start = sys.gettrace(), _resident()
+    before, start, imported = sys.gettrace(), _resident(), len(sys.modules)
     taken = 0
 
     def count(frame: FrameType, event: str, argument: Any) -> Callable[..., Any] | None:
-        nonlocal taken
+        nonlocal taken, start, imported
         name = frame.f_globals.get("__name__")
         if not isinstance(name, str) or name.partition(".")[0] not in packages:
             return None
         taken += 1
         if taken > steps:
             raise TooMuch(f"takes more than {steps:,} steps")
+        if len(sys.modules) != imported:
+            start, imported = _resident(), len(sys.modules)
         if not taken & _OFTEN and _resident() - start > memory:
             raise TooMuch(f"takes more than {memory // 2**20:,} MiB")
         return count

@@ -4,50 +4,30 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.modules import module as modules
-from torch.overrides import TorchFunctionMode
 
 from imgen import __version__, binding, strict_json, tensor_header
 from imgen.algorithm import Algorithm
-from imgen.bounds import TooMuch, bounded
 from imgen.data.loader import outline as outline_of_batch
 from imgen.data.spec import Dataset, DataSpec
 from imgen.errors import ImgenError, RecipeError, WeightsError
 from imgen.metrics.records import Chosen
 from imgen.model import ModelConfig, read_layout, read_model
+from imgen.outlines import on_no_device, tensors_of, unfitting
 from imgen.plain import plain
 from imgen.plugins import Plugins
 from imgen.privacy import missing_places
 from imgen.recipe import Draft, Part, Recipe
 from imgen.registry import singular
-from imgen.tensor_header import Header
+from imgen.tensor_header import MOST_TENSORS
 from imgen.train.shapes import check_batch
 
-# As safetensors names what torch keeps.
-_KINDS = {
-    torch.bool: "BOOL",
-    torch.uint8: "U8",
-    torch.int8: "I8",
-    torch.int16: "I16",
-    torch.int32: "I32",
-    torch.int64: "I64",
-    torch.float16: "F16",
-    torch.bfloat16: "BF16",
-    torch.float32: "F32",
-    torch.float64: "F64",
-    torch.complex64: "C64",
-}
-_DRAWS = {"normal_", "uniform_", "trunc_normal_", "kaiming_normal_", "kaiming_uniform_", "xavier_normal_"}
-_PARTS, _SPARE_PARTS = 10, 1_000  # modules, parameters and buffers that are registered while a model is built
-_FACTOR, _SPARE = 2, 64 * 2**20  # by how much a model may exceed its file [times, bytes]
 # `plugin (package version)`, as `Plugins.owner` gives it, or without the plugin; pip can fetch the package by its name.
 _PACKAGE = r"(?P<package>[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?) [A-Za-z0-9.+!_?-]{1,60}"
 _OWNER = re.compile(rf"[\w.-]{{1,100}} \({_PACKAGE}\)|{_PACKAGE.replace('package', 'alone')}")
@@ -113,7 +93,10 @@ def dataset_from(part: Part, plugins: Plugins) -> Dataset:
 
 
 def config_of(algorithm: Algorithm, recipe: Recipe, data: DataSpec, plugins: Plugins) -> ModelConfig:
-    """What the weights file of this algorithm's model will say of itself."""
+    """What the weights file of this algorithm's model will say of itself.
+
+    Raises: `RecipeError` where the model could not be rebuilt from it.
+    """
     entry = plugins.registry("models").get(algorithm.ships)
     taken = binding.settings_of(entry.load())
     settings = {name: value for name, value in recipe.algorithm.settings.items() if name in taken}
@@ -127,9 +110,15 @@ def config_of(algorithm: Algorithm, recipe: Recipe, data: DataSpec, plugins: Plu
     config = ModelConfig(name=entry.name, settings=settings, data=data, plugin=plugin, origin=origin)
     try:
         # What will be refused when the weights are read is refused before they are trained.
-        ModelConfig.from_json(strict_json.parse(json.dumps(config.to_json())))
+        read = ModelConfig.from_json(strict_json.parse(json.dumps(config.to_json())))
+        wanted = tensors_of(_outlined(read, entry.load(), MOST_TENSORS))
     except ValueError as error:
-        raise RecipeError(f"model '{entry.name}' could not be read back: {error}") from None
+        raise RecipeError(f"model '{entry.name}' could not be read back: {error}") from error
+    if wanted != tensors_of(algorithm.model):
+        raise RecipeError(
+            f"model '{entry.name}' could not be read back: algorithm '{recipe.algorithm.name}' ships it, but its own "
+            "`model` has other tensors than the registered one with the same settings"
+        )
     return config
 
 
@@ -139,21 +128,20 @@ def outline(config: ModelConfig, plugins: Plugins, where: Path) -> nn.Module:
     Raises: `WeightsError` where its plugin is missing (which it names), or its settings are none of that model's.
     """
     factory = _model_factory(config, plugins, where)
+    try:
+        return _outlined(config, factory, _tensors(where))
+    except ValueError as error:
+        raise WeightsError(f"{where}: model '{config.name}' cannot be rebuilt: {_one_line(error)}") from error
+
+
+def _outlined(config: ModelConfig, factory: Callable[..., Any], tensors: int) -> nn.Module:
+    """Raises: `ValueError` with all that is wrong."""
     settings, problems = binding.check(factory, config.settings)
     if problems:
-        raise WeightsError(f"{where}: model '{config.name}': " + "; ".join(problem.text for problem in problems))
-    try:
-        # A header's numbers may ask for any number of layers, and its model's code knows no bounds.
-        packages = {"imgen", factory.__module__.partition(".")[0]}
-        with torch.device("meta"), _NoFirstWeights(), _of_parts(_tensors(where)), bounded(packages):
-            model: nn.Module = binding.build(factory, config.data, settings=settings)
-        return model
-    except ImgenError as error:
-        raise WeightsError(f"{where}: model '{config.name}' cannot be rebuilt: {_one_line(error)}") from None
-    except Exception as error:
-        # Numbers that no recipe let through make a model's code raise nearly anything.
-        told = _one_line(error) or type(error).__name__
-        raise WeightsError(f"{where}: model '{config.name}' cannot be rebuilt: {told}") from error
+        raise ValueError("; ".join(problem.text for problem in problems))
+    # A header's numbers may ask for any number of layers, and its model's code knows no bounds.
+    packages = {"imgen", factory.__module__.partition(".")[0]}
+    return on_no_device(lambda: binding.build(factory, config.data, settings=settings), packages, tensors)
 
 
 def load_model(path: Path, plugins: Plugins, device: str = "cpu") -> tuple[nn.Module, ModelConfig]:
@@ -163,76 +151,22 @@ def load_model(path: Path, plugins: Plugins, device: str = "cpu") -> tuple[nn.Mo
     """
     config, header = read_layout(path)
     # Compared on no device first: a header that asks for a huge model must not be given the memory.
-    wanted = outline(config, plugins, path)
-    _check_fits(wanted, header, config, path)
+    if reason := unfitting(outline(config, plugins, path), config.name, header):
+        raise WeightsError(f"{path}: {reason}")
     config, tensors = read_model(path)
-    model: nn.Module = binding.build(_model_factory(config, plugins, path), config.data, settings=config.settings)
     try:
+        model: nn.Module = binding.build(_model_factory(config, plugins, path), config.data, settings=config.settings)
         model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise WeightsError(f"{path}: does not fit the model '{config.name}': {_one_line(error)}") from None
+    except (RuntimeError, ValueError, MemoryError) as error:
+        raise WeightsError(f"{path}: does not fit the model '{config.name}': {_one_line(error)}") from error
     return model.to(device).eval().requires_grad_(False), config
-
-
-@contextmanager
-def _of_parts(tensors: int) -> Iterator[None]:
-    """While this lasts, a model may have so many parts as go with the tensors of its file, and not any number.
-
-    Raises: `TooMuch`.
-    """
-    left = _PARTS * tensors + _SPARE_PARTS
-
-    def count(module: nn.Module, name: str, part: Any) -> None:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise TooMuch(f"has far more parts than the {tensors:,} tensors of its file")
-
-    hooks = (
-        modules.register_module_module_registration_hook(count),
-        modules.register_module_parameter_registration_hook(count),
-        modules.register_module_buffer_registration_hook(count),
-    )
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 def _tensors(where: Path) -> int:
     try:
         return len(tensor_header.read(where).tensors)
     except (OSError, tensor_header.Unsound):
-        return tensor_header.MOST_TENSORS
-
-
-class _NoFirstWeights(TorchFunctionMode):
-    """Leaves weights on no device as they are: nobody reads them, and torch would import its compiler to draw them."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        given = kwargs or {}
-        drawn = args[0] if args else given.get("tensor")
-        if isinstance(drawn, torch.Tensor) and drawn.is_meta and getattr(func, "__name__", "") in _DRAWS:
-            return drawn
-        return func(*args, **given)
-
-
-def _check_fits(model: nn.Module, header: Header, config: ModelConfig, where: Path) -> None:
-    """See to it that a file's tensors are a model's, each of its kind and shape, and that the model holds little else.
-
-    Raises: `WeightsError`.
-    """
-    held = {name: (told.dtype, told.shape) for name, told in header.tensors.items()}
-    state = {name: (_KINDS.get(tensor.dtype), tuple(tensor.shape)) for name, tensor in model.state_dict().items()}
-    if held != state:
-        raise WeightsError(f"{where}: its tensors are not those of the model '{config.name}' that it names")
-    unsaved = sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
-    if unsaved > _FACTOR * header.size + _SPARE:
-        raise WeightsError(
-            f"{where}: model '{config.name}' would take {unsaved:,} bytes with these settings, but its file has "
-            f"{header.size:,}"
-        )
+        return MOST_TENSORS
 
 
 def _model_factory(config: ModelConfig, plugins: Plugins, where: Path) -> Callable[..., Any]:
@@ -275,4 +209,4 @@ def _call(plugins: Plugins, kind: str, part: Part, *arguments: Any) -> Any:
 
 
 def _one_line(error: Exception) -> str:
-    return plain(str(error))
+    return plain(str(error)) or type(error).__name__

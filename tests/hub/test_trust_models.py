@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from imgen import bounds, build
 from imgen.build import load_model
@@ -157,6 +159,22 @@ def test_what_could_not_be_read_back_is_not_trained(tiny, cli, monkeypatch):
     assert not Path("runs").exists()
 
 
+def test_a_model_that_reads_numbers_while_it_is_built_is_not_trained(tiny, cli, monkeypatch):
+    factory = installed().registry("models").get("sddcgan").load()
+    plain = factory.__init__
+
+    @functools.wraps(plain)
+    def reading(self, *arguments, **settings) -> None:
+        plain(self, *arguments, **settings)
+        self.rates = torch.ones(3).tolist()
+
+    monkeypatch.setattr(factory, "__init__", reading)
+    said = cli("train", "tiny.yaml")
+    assert said.status == 2 and len(said.err.splitlines()) == 1
+    assert "model 'sddcgan' could not be read back: " in said.err and 'makes these with device="cpu"' in said.err
+    assert not Path("runs").exists()
+
+
 class TestBounds:
     @pytest.mark.parametrize(
         "work", ["[i for i in range(10**9)]", "x = 0\nwhile True:\n    x += 1", "sum(i for i in range(10**9))"]
@@ -168,6 +186,13 @@ class TestBounds:
     def test_memory(self):
         with pytest.raises(bounds.TooMuch, match="more than 64 MiB"), bounds.bounded({"mine"}, memory=64 * 2**20):
             exec("[bytearray(2**20) for i in range(10**6)]", {"__name__": "mine"})
+
+    def test_a_module_that_is_imported_on_the_way_costs_nothing(self, tmp_path, monkeypatch):
+        (tmp_path / "heavy_module.py").write_text("held = b'a' * (96 * 2**20)\n")
+        monkeypatch.syspath_prepend(str(tmp_path))
+        with bounds.bounded({"mine"}, memory=64 * 2**20):
+            exec("import heavy_module\nfor i in range(10_000):\n    i += 1", {"__name__": "mine"})
+        assert sys.modules.pop("heavy_module").held
 
     def test_others_and_what_comes_after_are_free(self):
         before = sys.gettrace()
@@ -183,6 +208,66 @@ class TestBounds:
             name: tensor.shape for name, tensor in read_model(made)[1].items()
         }
         assert all(tensor.is_meta for tensor in model.state_dict().values())
+
+
+class Odd(nn.Module):
+    """A model of somebody else's."""
+
+    def __init__(self, data: DataSpec, *, width: int = 4) -> None:
+        """width: [channels]"""
+        super().__init__()
+        self.register_buffer("count", torch.zeros(3, dtype=torch.uint16))
+        self.register_buffer("coarse", torch.zeros(3).to(torch.float8_e4m3fn))
+        self.rates = torch.linspace(0, 0.1, width, device="cpu").tolist()
+        self.layer = nn.utils.parametrizations.spectral_norm(nn.Linear(width, width))
+
+
+class Reading(Odd):
+    """One that reads numbers from tensors while it is built."""
+
+    def __init__(self, data: DataSpec, *, width: int = 4) -> None:
+        """width: [channels]"""
+        super().__init__(data, width=width)
+        self.rates = torch.linspace(0, 0.1, width).tolist()
+
+
+@pytest.mark.parametrize("kind", [Odd, Reading])
+def test_models_of_others(kind, plugins, tmp_path, monkeypatch):
+    """Unusual kinds of numbers come back; what needs numbers of tensors says what to write."""
+    monkeypatch.setattr(build, "_model_factory", lambda *_: kind)
+    made = kind(SPEC)
+    config = ModelConfig(name="odd", settings={"width": 4}, data=SPEC, plugin="odd (odd 1.0)")
+    write_model(tmp_path / "x", config, made.state_dict())
+    if kind is Reading:
+        assert 'a constructor that reads numbers from tensors makes these with device="cpu"' in refused(
+            tmp_path / "x", plugins
+        )
+    else:
+        again = load_model(tmp_path / "x", plugins)[0].state_dict()
+        assert {name: tensor.dtype for name, tensor in again.items()} == {
+            name: tensor.dtype for name, tensor in made.state_dict().items()
+        }
+
+
+@pytest.mark.parametrize("work", ["raise RuntimeError('no memory')", "raise MemoryError"])
+def test_a_model_that_cannot_be_built_for_real(work, made, plugins, monkeypatch):
+    """What it takes beside its tensors shows only then."""
+    factory, on_meta = build._model_factory, True
+
+    def once(*arguments):
+        nonlocal on_meta
+        kind, here, on_meta = factory(*arguments), on_meta, False
+
+        class Heavy(kind):
+            def __init__(self, data: DataSpec, *, width: int = 64, blocks: int = 6, d_width: int = 64) -> None:
+                super().__init__(data, width=width, blocks=blocks, d_width=d_width)
+                if not here:
+                    exec(work)
+
+        return Heavy
+
+    monkeypatch.setattr(build, "_model_factory", once)
+    assert "does not fit the model 'stargan'" in refused(made, plugins)
 
 
 @pytest.mark.parametrize("text", ["[1, 2", "01", '{"a": 1, "a": 2}', "[" * 100, "-Infinity", "9" * 50, '"\\ud800"', ""])
