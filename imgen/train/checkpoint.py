@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -163,8 +163,9 @@ def slots(seats: Mapping[str, Seat]) -> dict[str, Tensor]:
 def restore_slots(seats: Mapping[str, Seat], state: Mapping[str, Tensor]) -> None:
     """Put the optimizers' state back, each slot on its parameter's device and in its memory order.
 
-    Raises: `ValueError` or `KeyError` where a slot is none of these parameters'.
+    Raises: `ValueError` or `KeyError` where a slot is none of these parameters', or one that is needed is lacking.
     """
+    held: dict[tuple[str, str], set[str]] = {}
     for key, value in state.items():
         name, parameter, slot = key.split("/")
         tensor = seats[name].parameters[parameter]
@@ -174,6 +175,41 @@ def restore_slots(seats: Mapping[str, Seat], state: Mapping[str, Tensor]) -> Non
             # Counts of steps are single numbers, and sums over an axis smaller than the parameter.
             raise ValueError(f"the slot {plain(key, 80)} has the shape {tuple(value.shape)}, not {tuple(tensor.shape)}")
         seats[name].optimizer.state[tensor][slot] = value.to(tensor.device)
+        held.setdefault((name, parameter), set()).add(slot)
+    for (name, parameter), found in held.items():
+        _check_slots(seats[name], name, parameter, found)
+
+
+def _check_slots(seat: Seat, name: str, parameter: str, found: Collection[str]) -> None:
+    """Compare the slots of a parameter with what its optimizer keeps of one that has moved once.
+
+    Raises: `ValueError`.
+    """
+    tensor = seat.parameters[parameter]
+    for slot, small in _fresh_slots(seat, tensor).items():
+        key = f"{name}/{parameter}/{slot}"
+        if slot not in found:
+            raise ValueError(f"the slot {key} is lacking")
+        value = seat.optimizer.state[tensor][slot]
+        if small.shape == (2,) * tensor.dim() and value.shape != tensor.shape:
+            raise ValueError(f"the slot {key} has the shape {tuple(value.shape)}, not {tuple(tensor.shape)}")
+        if small.dim() == 0 and value.dim():
+            raise ValueError(f"the slot {key} has the shape {tuple(value.shape)}, and must be one number")
+        if small.dtype != value.dtype:
+            raise ValueError(f"the slot {key} holds {value.dtype}, not {small.dtype}")
+
+
+def _fresh_slots(seat: Seat, like: Tensor) -> dict[str, Tensor]:
+    """What the seat's optimizer keeps of a parameter like this one, but with axes of 2; nothing where it fails."""
+    parameter = torch.nn.Parameter(torch.zeros((2,) * like.dim(), dtype=like.dtype, device=like.device))
+    parameter.grad = torch.zeros_like(parameter)
+    try:
+        optimizer = seat.player.optimizer([parameter])
+        optimizer.step()
+    except Exception:
+        # Others' optimizers may want several parameters, or more than gradients: theirs are as they were saved.
+        return {}
+    return {slot: value for slot, value in optimizer.state[parameter].items() if isinstance(value, Tensor)}
 
 
 def _state(path: Path) -> dict[str, Any] | None:

@@ -170,12 +170,15 @@ def _resumed(state: checkpoint.Checkpoint) -> None:
     state.read("ema")
     a = torch.nn.Parameter(torch.zeros(2, 3))
     optimizer = torch.optim.Adam([a])
-    seats: Any = {"g": SimpleNamespace(parameters={"a": a}, optimizer=optimizer)}
+    player = SimpleNamespace(optimizer=torch.optim.Adam)
+    seats: Any = {"g": SimpleNamespace(parameters={"a": a}, optimizer=optimizer, player=player)}
     try:
         checkpoint.restore_slots(seats, state.read("optim"))
     except (KeyError, RuntimeError, ValueError) as error:
         # As the trainer has it.
         raise WeightsError(f"{state.path}: does not fit this algorithm: {plain(str(error))}") from None
+    a.grad = torch.ones_like(a)
+    optimizer.step()
 
 
 def _made(model: Any, image: tuple[int, int, int]) -> str:

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from hostile_repository import STATE, Repository
 from safetensors.torch import load
 
@@ -179,7 +180,14 @@ def _state(files: Files, rng: random.Random) -> Files:
     path = f"{STATE}/optim.safetensors"
     held = load(files[path])
     name = rng.choice(list(held))
-    held[rng.choice((name, "g/b/exp_avg", "x", "a/b/c/d", *_TEXTS[:6]))] = held[name].new_ones(rng.randint(0, 9))
+    match rng.randrange(3):
+        case 0:
+            del held[name]
+        case 1:
+            held[name] = held[name].to(getattr(torch, rng.choice(("int32", "float64", "bool", "float16"))))
+        case _:
+            other = rng.choice((name, "g/b/exp_avg", "x", "a/b/c/d", *_TEXTS[:6]))
+            held[other] = held[name].new_ones(rng.randint(0, 9))
     content = save(held)
     told = json.loads(files[f"{STATE}/state.json"])
     told["files"]["optim.safetensors"] = [len(content), hashlib.sha256(content).hexdigest()]
@@ -215,6 +223,12 @@ def _recipe(files: Files, rng: random.Random) -> Files:
     return {contents.RECIPE: text.encode("utf8", "surrogatepass")}
 
 
+def _swapped(files: Files, rng: random.Random) -> Files:
+    """The content of one file under the name of another."""
+    one, other = rng.choice(list(files)), rng.choice(list(files))
+    return {one: files[other], other: files[one]}
+
+
 def _card(files: Files, rng: random.Random) -> Files:
     return {contents.CARD: _text(files[contents.CARD].decode(), rng).encode("utf8", "surrogatepass")}
 
@@ -230,6 +244,7 @@ KINDS: dict[str, Callable[[Files, random.Random], Files]] = {
     "lines of numbers and events": _lines,
     "recipe": _recipe,
     "card": _card,
+    "swapped files": _swapped,
 }
 
 

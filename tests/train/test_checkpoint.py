@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from imgen.algorithm import Player
 from imgen.errors import WeightsError
 from imgen.train import checkpoint
 from imgen.train.play import House, take_seats
@@ -54,6 +55,35 @@ def test_what_is_written_is_read_back_bit_for_bit(write, tmp_path, game):
     again, before = checkpoint.slots(fresh), checkpoint.slots(write.seats)
     assert again.keys() == before.keys() and before
     assert all(torch.equal(again[key], before[key]) for key in before)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda slots: slots.pop("d/d.weight/exp_avg_sq"), "the slot d/d.weight/exp_avg_sq is lacking"),
+        (lambda slots: slots.pop("d/d.weight/step"), "the slot d/d.weight/step is lacking"),
+        (lambda slots: slots.update({"d/d.weight/step": torch.zeros(1)}), "must be one number"),
+        (lambda slots: slots.update({"d/d.weight/exp_avg": torch.zeros(1)}), r"has the shape \(1,\), not \("),
+        (lambda slots: slots.update({"d/d.weight/exp_avg": slots["d/d.weight/exp_avg"].int()}), "holds torch.int32"),
+        (lambda slots: slots.update({"d/x/exp_avg": torch.zeros(1)}), "x"),
+        (lambda slots: slots.update({"d": torch.zeros(1)}), "not enough values"),
+    ],
+)
+def test_slots_that_an_optimizer_could_not_go_on_with(change, says, write, game):
+    slots = dict(checkpoint.slots(write.seats))
+    change(slots)
+    with pytest.raises((KeyError, ValueError), match=says):
+        checkpoint.restore_slots(take_seats(game()), slots)
+
+
+def test_what_never_moved_has_no_slots_and_others_optimizers_are_not_asked(write, game):
+    """A player that moves later has none yet, and an optimizer that wants a closure tells nothing of its slots."""
+    slots = {key: value for key, value in checkpoint.slots(write.seats).items() if key.startswith("d/")}
+    fresh = take_seats(game())
+    checkpoint.restore_slots(fresh, slots)
+    assert checkpoint.slots(fresh).keys() == slots.keys()
+    fresh["d"].player = Player(fresh["d"].player.networks, torch.optim.LBFGS)
+    checkpoint.restore_slots(fresh, {"d/d.weight/exp_avg": slots["d/d.weight/exp_avg"]})
 
 
 def test_the_averaged_weights_are_a_weights_file(write, tmp_path, config):
