@@ -17,11 +17,12 @@ from imgen.plain import plain, steering
 MOST_ENTRIES = 100_000
 MOST_OURS = 2_000
 MOST_PER_LINE = 4 * 2**20  # bytes
+MOST_LINES = 1_000_000  # of numbers or events; a run of a million steps has some 10,000
 MOST_OF_RECIPE = 2**16  # bytes; the longest that ships has some 3,000
 MOST_VALUES = 2_000_000  # of JSON in one file
 WIDEST = 20_000  # pixels of one side of a sheet
 _LONGEST_PATH = 1_000
-_REGISTERED = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+_REGISTERED = re.compile(r"\w[\w-]{0,99}")
 _UNREAD = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".h5", ".onnx")
 
 
@@ -39,7 +40,9 @@ def check_listing(files: Iterable[tuple[str, int]], where: str) -> list[str]:
         if count > MOST_ENTRIES:
             raise HubError(f"{where}: lists more than {MOST_ENTRIES:,} files; a model of imgen has a few dozen")
         if reason := _escapes(path):
-            raise HubError(f"{where}: lists the file '{plain(path, 80)}', which {reason}; nothing of it is fetched")
+            raise HubError(
+                f"{where}: lists the file '{plain(str(path), 80)}', which {reason}; nothing of it is fetched"
+            )
         kind = contents.kind_of(path)
         if kind is None:
             strange = strange or (path if path.lower().endswith(_UNREAD) else "")
@@ -172,6 +175,8 @@ def _numbered(file: Path) -> Iterator[tuple[int, str]]:
         number = 0
         while line := lines.readline(MOST_PER_LINE + 1):
             number += 1
+            if number > MOST_LINES:
+                raise ValueError(f"holds more than {MOST_LINES:,} lines")
             if len(line) > MOST_PER_LINE:
                 raise ValueError(f"line {number:,} has more than {MOST_PER_LINE:,} bytes")
             yield number, _decoded(line, f"line {number:,} ")

@@ -113,16 +113,16 @@ class JsonLines:
         """What a killed process told after its last checkpoint is told again: keep one history."""
         if not self.path.exists():
             return
-        kept = []
-        for line in self.path.read_text(encoding="utf8", errors="replace").splitlines():
-            try:
-                told = json.loads(line)
-                again = begun.owed and told["event"] in ("evaluated", "unmeasured")
-                if told["step"] < begun.step + (not again):
-                    kept.append(line)
-            except (ValueError, KeyError, TypeError, RecursionError):
-                continue  # a line that a kill cut off
-        files.write(self.path, "".join(f"{line}\n" for line in kept))
+        # Line by line: the history of a run that was fetched may be long.
+        with self.path.open("rb") as lines, files.replacing(self.path) as kept:
+            for line in lines:
+                try:
+                    told = json.loads(line)
+                    again = begun.owed and told["event"] in ("evaluated", "unmeasured")
+                    if told["step"] < begun.step + (not again):
+                        kept.write(line.rstrip(b"\r\n") + b"\n")
+                except (ValueError, KeyError, TypeError, RecursionError):
+                    continue  # a line that a kill cut off
 
 
 def _plain(value: Any) -> Any:

@@ -61,6 +61,8 @@ class TestListing:
             ("\ud800", "control characters"),
             ("a/" * 600 + "b", "too long"),
             ("", "has no name"),
+            (None, "has no name"),
+            ({"a": 1}, "has no name"),
         ],
     )
     def test_names_that_would_leave_the_folder(self, path, says):
@@ -219,10 +221,19 @@ def test_numbers_that_would_not_fit_into_memory(tmp_path, monkeypatch):
     refused("more than 1,000 values", "metrics.jsonl", tmp_path / "metrics.jsonl")
 
 
+def test_lines_without_end(tmp_path, monkeypatch):
+    """A line takes a byte of a file and far more of whoever reads it."""
+    monkeypatch.setattr(trust, "MOST_LINES", 1_000)
+    (tmp_path / "events.jsonl").write_text("\n" * 1_000)
+    check_file("events.jsonl", tmp_path / "events.jsonl", WHERE)
+    (tmp_path / "events.jsonl").write_text("\n" * 1_001)
+    refused("holds more than 1,000 lines", "events.jsonl", tmp_path / "events.jsonl")
+
+
 def test_sound_texts_are_taken(tmp_path):
     told = {
         "config.json": '{"a": [1, 2.5, null, "größe 大 👩‍👧"]}',
-        "recipe.yaml": "algorithm: {name: mine}\ndataset: data_of-2\nmetrics: [one, {name: two}]\n",
+        "recipe.yaml": "algorithm: {name: mine}\ndataset: größe-2\nmetrics: [one, {name: two}]\n",
         "README.md": "---\ntags: [imgen]\n---\r\n\tמודל 👩‍👧\n",
         "metrics.jsonl": '{"a": 1}\n',
         "events.jsonl": '{"a": 1}\n{"cut',
