@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from torch import Tensor, nn
 
+from imgen.errors import Miswritten
 from imgen.schedules import Schedule, constant
 
 if TYPE_CHECKING:
@@ -67,12 +68,12 @@ def turn(*players: str, second_order: bool = False) -> Callable[[_Method], _Meth
 def moves_of(method: Turn) -> Moves:
     """What `turn` noted of this method.
 
-    Raises: `TypeError` where the method bears no `@turn`.
+    Raises: `Miswritten` where the method bears no `@turn`.
     """
     moves = getattr(method, "moves", None)
     if not isinstance(moves, Moves):
         name = getattr(method, "__qualname__", repr(method))
-        raise TypeError(f"{name} is played as a turn but is not marked: put @turn('player') above it")
+        raise Miswritten(f"{name} is played as a turn but is not marked: put @turn('player') above it")
     return moves
 
 
@@ -110,11 +111,11 @@ class Algorithm(nn.Module):
 
     def players(self) -> dict[str, Player]:
         """Who owns which parameters: disjoint, and together complete."""
-        raise NotImplementedError
+        raise Miswritten(f"{type(self).__name__} has no method `players`")
 
     def turns(self, step: int) -> Sequence[Turn]:
         """The turns of this step, in order: plain Python on an int."""
-        raise NotImplementedError
+        raise Miswritten(f"{type(self).__name__} has no method `turns`")
 
     def prepare(self, step: int) -> None:
         """Once before the turns of a step: move coefficients and controllers, in place."""
@@ -146,4 +147,4 @@ class Algorithm(nn.Module):
 
     def preview(self, batch: Batch) -> Tensor:
         """Pictures to show, (rows, columns, C, H, W) in [-1, 1]; what rows and columns mean is said by the override."""
-        raise NotImplementedError
+        raise Miswritten(f"{type(self).__name__} has no method `preview`")

@@ -35,11 +35,13 @@ class Seat:
 def take_seats(algorithm: Algorithm) -> dict[str, Seat]:
     """A seat for every player.
 
-    Raises: `Miswritten` where two players share a parameter, or one belongs to nobody: a fault of the paper's code.
+    Raises: `Miswritten` where one is no `Player`, two share a parameter, or one belongs to nobody: a fault of the
+        paper's code.
     """
     seats: dict[str, Seat] = {}
     owner: dict[str, str] = {}
     for name, player in algorithm.players().items():
+        _check_player(name, player, algorithm)
         parameters = player.named_parameters(algorithm)
         for parameter in parameters:
             if parameter in owner:
@@ -52,6 +54,18 @@ def take_seats(algorithm: Algorithm) -> dict[str, Seat]:
             f"no player owns the parameter {orphans[0]} ({len(orphans)} in all); players() names the networks of each"
         )
     return seats
+
+
+def _check_player(name: str, player: Any, algorithm: Algorithm) -> None:
+    who = f"players(): '{name}'"
+    if not isinstance(player, Player):
+        raise Miswritten(f"{who} is a {type(player).__name__}; it must be a Player([network, ...], adam(...))")
+    if isinstance(player.networks, nn.Module):
+        raise Miswritten(f"{who} has a network and no list of them; write Player([network, ...], ...)")
+    if not callable(player.optimizer) or isinstance(player.optimizer, Optimizer):
+        raise Miswritten(f"{who} has a {type(player.optimizer).__name__}, which imgen makes: give it adam(...)")
+    if not player.named_parameters(algorithm):
+        raise Miswritten(f"{who} owns no parameter of the game; its networks must be attributes of the algorithm")
 
 
 def seat(player: Player, parameters: dict[str, nn.Parameter]) -> Seat:
@@ -78,6 +92,11 @@ def _told(turn: Turn, told: Any, seats: Mapping[str, Seat]) -> tuple[Losses, Map
     for name, value in (*losses.items(), *values.items()):
         if not isinstance(value, Tensor):
             raise Miswritten(f"{who}: '{name}' is a {type(value).__name__}; it must be a tensor without dimensions")
+        if value.dim():
+            raise Miswritten(f"{who}: '{name}' is {tuple(value.shape)}; it must have no dimensions, as a mean has none")
+    for name in movers:
+        if not losses[name].requires_grad:
+            raise Miswritten(f"{who}: the loss of '{name}' is cut off from its networks, as by detach() or no_grad")
     return losses, values
 
 

@@ -168,6 +168,30 @@ def test_shared_and_orphaned_parameters_are_refused():
         take_seats(Odd("orphan"))
 
 
+@pytest.mark.parametrize(
+    ("player", "told"),
+    [
+        (lambda d: [d], "is a list; it must be a Player"),
+        (lambda d: Player(d, descent()), "has a network and no list of them"),
+        (lambda d: Player([d], torch.optim.SGD(d.parameters())), "has a SGD, which imgen makes"),
+        (lambda d: Player([nn.Linear(1, 1)], descent()), "owns no parameter of the game"),
+    ],
+)
+def test_what_is_no_player_is_refused(duel, monkeypatch, player, told):
+    algorithm = duel()
+    others = algorithm.players()
+    monkeypatch.setattr(algorithm, "players", lambda: {**others, "d": player(algorithm.d)})
+    with pytest.raises(PluginError) as failed:
+        take_seats(algorithm)
+    assert str(failed.value).startswith(f"players(): 'd' {told}")
+
+
+def test_a_game_that_lacks_a_method_is_told_which():
+    for call in (lambda game: game.players(), lambda game: game.turns(0), lambda game: game.preview({})):
+        with pytest.raises(PluginError, match=r"Algorithm has no method `(players|turns|preview)`"):
+            call(Algorithm())
+
+
 def test_an_unmarked_turn_is_refused(duel, batch):
     algorithm = duel()
     with pytest.raises(TypeError, match=r"Duel\.losses is played as a turn but is not marked"):
@@ -186,6 +210,8 @@ ONE = torch.ones((), requires_grad=True)
         ({"d": ONE}, ["d"], "turn 'forge' gives a dict; it must give two mappings"),
         (({"g": ONE}, {}), ["d"], "turn 'forge' gives no loss for 'd'; there is g"),
         (({"d": ONE}, {}), ["dd"], "turn 'forge' moves 'dd', which is no player; did you mean 'd'?"),
+        (({"d": ONE.expand(3)}, {}), ["d"], "turn 'forge': 'd' is (3,); it must have no dimensions"),
+        (({"d": ONE.detach()}, {}), ["d"], "turn 'forge': the loss of 'd' is cut off from its networks"),
         (({"d": ONE}, {"gap": 0.5}), ["d"], "turn 'forge': 'gap' is a float; it must be a tensor"),
     ],
 )
