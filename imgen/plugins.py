@@ -109,11 +109,11 @@ class Plugins:
         except (Exception, SystemExit) as error:
             self._blame(plugin, f"fails in {hook}: {_told(error)}")
 
-    def _blame(self, plugin: str, what: str, state: str = "broken") -> None:
+    def _blame(self, plugin: str, what: str, state: str = "broken", package: str = "") -> None:
         # Whoever else has that name comes later, and was not loaded.
         for info in [info for info in self.infos if info.name == plugin][:1]:
             info.state, info.problem = state, what
-        self._note(f"plugin '{plugin}' {what}")
+        self._note(f"plugin '{plugin}' {package}{what}")
 
     def _note(self, line: str) -> None:
         line = " ".join(line.split())
@@ -181,7 +181,7 @@ def _load_one(plugins: Plugins, point: Point, choice: str | None, strangers: boo
         return
     state, why = ("", "") if point.shipped else misfit(package)
     if state:
-        plugins._blame(name, f"({package.name} {package.version}) was not loaded: it {why}", state)
+        plugins._blame(name, f"was not loaded: it {why}", state, f"({package.name} {package.version}) ")
         return
     if not (strangers or point.shipped):
         info.state = "not loaded"
@@ -201,7 +201,7 @@ def _load_one(plugins: Plugins, point: Point, choice: str | None, strangers: boo
             )
     except (Exception, SystemExit) as error:
         told = str(error) if isinstance(error, PluginError) else _told(error)
-        plugins._blame(name, f"({info.package} {info.version}) was not loaded: {told}")
+        plugins._blame(name, f"was not loaded: {told}", package=f"({info.package} {info.version}) ")
         return
     for hook in known:
         if callable(getattr(module, hook, None)) and hook not in info.hooks:

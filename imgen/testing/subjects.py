@@ -138,9 +138,8 @@ def _check_given(plugin: str, plugins: Plugins, given: Mapping[str, Any]) -> Non
             )
         have = known[thing] if dot else {name for names in known.values() for name in names}
         if setting not in have:
-            raise RecipeError(
-                f"{thing or 'nothing of the plugin'} has no setting '{setting}'{near_miss(setting, have)}"
-            )
+            who = f"{thing} has no" if dot else "the plugin has nothing with a"
+            raise RecipeError(f"{who} setting '{setting}'{near_miss(setting, have)}")
 
 
 def game_of(made: Subject) -> Game:

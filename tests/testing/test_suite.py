@@ -190,7 +190,7 @@ def mine(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"widht": 2}, "has no setting 'widht'; did you mean 'width'?"),
+        ({"widht": 2}, "the plugin has nothing with a setting 'widht'; did you mean 'width'?"),
         ({"small.widht": 2}, "small has no setting 'widht'; did you mean 'width'?"),
         ({"smal": {"width": 2}}, "'smal', which is none of the plugin's; did you mean 'small'?"),
         ({"width": 0}, "width must be a whole number >= 1"),
