@@ -25,10 +25,31 @@ _PLAIN: dict[type[yaml.Node], set[str]] = {
 }
 
 
+class _Refused(yaml.YAMLError):
+    """Valid YAML that no recipe needs."""
+
+    def __init__(self, told: str, event: yaml.Event) -> None:
+        super().__init__(told)
+        self.line = event.start_mark.line + 1 if event.start_mark else 1
+
+
 class _Loader(yaml.SafeLoader):
     """The safe loader with the scalars of YAML 1.2: dates, octals, `yes` and 1:30 are plain words."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """The next node, unless it is an alias or lies too deep: whoever builds values follows them without care."""
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent):
+            raise _Refused("aliases are not allowed; write the value out", event)
+        self._depth += 1
+        if self._depth > _DEEPEST and isinstance(event, yaml.CollectionStartEvent):
+            raise _Refused("nested too deeply for a recipe", event)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         """Decimal only: 0755 is 755."""
@@ -101,16 +122,10 @@ def parse(text: str, file: str) -> Document:
         return content
 
     try:
-        depth = 0
-        for event in yaml.parse(text, Loader=_Loader):
-            line = event.start_mark.line + 1 if event.start_mark else 1
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if isinstance(event, yaml.AliasEvent):
-                raise RecipeError(f"{file}:{line}: aliases are not allowed; write the value out")
-            if depth > _DEEPEST:
-                raise RecipeError(f"{file}:{line}: nested too deeply for a recipe")
         node = yaml.compose(text, Loader=_Loader)
         document = Document(file, build(node, ()) if node else {}, lines)
+    except _Refused as error:
+        raise RecipeError(f"{file}:{error.line}: {error}") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = f":{mark.line + 1}" if mark else ""
