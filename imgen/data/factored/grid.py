@@ -78,14 +78,16 @@ class Grid:
         for column, axis in enumerate(self.axes):
             known = np.array(axis.values)
             # Values may have been kept as 32-bit floats meanwhile.
-            near = np.abs(values[:, column, None] - known) <= 1e-4 * (known[1:] - known[:-1]).min(initial=1.0)
-            if not near.any(axis=1).all():
-                wrong = values[~near.any(axis=1), column][0]
+            slack = 1e-4 * (known[1:] - known[:-1]).min(initial=1.0)
+            place = np.searchsorted(known, values[:, column] - slack).clip(max=len(known) - 1)
+            near = np.abs(values[:, column] - known[place]) <= slack
+            if not near.all():
+                wrong = values[~near, column][0]
                 raise DataError(
                     f"{wrong:g} is no value of the factor '{axis.name}'; it has {len(known)} from {known[0]:g} to "
                     f"{known[-1]:g}"
                 )
-            places[:, column] = near.argmax(axis=1)
+            places[:, column] = place
         return places
 
     def rows_of(self, values: NDArray[np.float64]) -> NDArray[np.int64]:
