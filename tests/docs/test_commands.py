@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from acted import small, stand_ins
+from acted import stand_ins
 from written.pages import CONTRIBUTING, PAGES, README, ROOT, blocks, commands
 
 INFOGAN_CR, SGGAN = (ROOT / f"plugins/imgen_{name}/README.md" for name in ("infogan_cr", "sggan"))
@@ -42,6 +43,7 @@ ADDED = {
     r"imgen sweep ": "--dry-run",
     r"imgen install ": "--dry-run",
     r"imgen train theirs ": "--steps 4",
+    r"imgen sample sdbegan-web ": "--identities 2 --observations 2",
     r"imgen data make teapots ": "--images 4 --groups 1 --processes 1",
     r"imgen select ": "--groups 4 --group-size 4 --free 64",
 }
@@ -96,13 +98,13 @@ WRITE += ("sdgan import-web", "pull", "new plugin")
 class Stage:
     """A folder in which a page is acted out."""
 
-    def __init__(self, folder: Path, cli: Callable) -> None:
-        """cli: the fixture, whose working folder it is."""
-        self.folder, self.cli = folder, cli
+    def __init__(self, folder: Path, kept: Path, cli: Callable) -> None:
+        """kept: what the pages share, made by the first that needs it; cli: the fixture, whose working folder it is."""
+        self.folder, self.kept, self.cli = folder, kept, cli
 
     def data(self, make: Callable[[Path], None]) -> Path:
-        """Data of a kind, made when it is first needed."""
-        path = self.folder / ".data" / make.__name__
+        """Data of a kind."""
+        path = self.kept / "data" / make.__name__
         if not path.exists():
             path.mkdir(parents=True)
             make(path)
@@ -121,11 +123,17 @@ class Stage:
         if re.search(r"\bRUN\b", line):
             self.lead_run(line)
         if "OTHER_RUN" in words and not (self.folder / "OTHER_RUN").exists():
-            self.run("imgen train infogan_cr --seed 1 --out runs/other")
-            stand_ins.lead(self.folder / "OTHER_RUN", self.folder / "runs/other")
+            stand_ins.lead(self.folder / "OTHER_RUN", self.seeded(1, "runs/other"))
         if "runs/sweeps/infogan_cr" in words and not (self.folder / "runs/sweeps/infogan_cr").exists():
             for seed in (0, 1):
-                self.run(f"imgen train infogan_cr --seed {seed} --out runs/sweeps/infogan_cr/seed={seed}")
+                self.seeded(seed, f"runs/sweeps/infogan_cr/seed={seed}")
+
+    def seeded(self, seed: int, path: str) -> Path:
+        """A run of InfoGAN-CR that pages speak of but do not train."""
+        made = self.kept / f"infogan_cr-{seed}"
+        if not made.exists():
+            self.run(f"imgen train infogan_cr --seed {seed} --out {made}")
+        return Path(shutil.copytree(made, self.folder / path))
 
     def lead_run(self, line: str) -> None:
         """Let RUN be a run that a line can be said of."""
@@ -155,12 +163,10 @@ class Stage:
 
 
 @pytest.fixture
-def stage(here, cli, plugins, hub, monkeypatch) -> Stage:
+def stage(here, kept, small_recipes, cli, hub) -> Stage:
     """A stage with small recipes, and a Hub where `user` may publish."""
-    small.write_recipes(ROOT / "recipes", here / "recipes", plugins)
-    small.take_small(monkeypatch, here / "recipes")
     hub.tokens = dict.fromkeys(hub.tokens, ("user", True))
-    return Stage(here, cli)
+    return Stage(here, kept, cli)
 
 
 def lines_of(page: Path) -> list[tuple[str, str]]:

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acted import small, stand_ins
-from written.pages import ROOT
+from acted import stand_ins
 
 FROZEN = Path(__file__).parent / "public_json.txt"
 
@@ -58,9 +57,7 @@ def keys(told: Any) -> str:
     return ", ".join(f"{key}{' ' + listed[key] if key in listed else ''}" for key in sorted(told))
 
 
-def test_the_keys_of_json_are_those_that_are_promised(here, cli, plugins, hub, monkeypatch, request):
-    small.write_recipes(ROOT / "recipes", here / "recipes", plugins)
-    small.take_small(monkeypatch, here / "recipes")
+def test_the_keys_of_json_are_those_that_are_promised(here, cli, small_recipes, hub, request):
     hub.tokens = dict.fromkeys(hub.tokens, ("user", True))
     stand_ins.sprites(here / "pictures")
     for path in (here / "pictures").iterdir():
