@@ -60,6 +60,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--regolden", action="store_true", help="write the golden curves anew instead of comparing them")
 
 
+LONG = ("test_ray.py", "test_journey.py", "test_kills.py", "test_two_processes.py", "test_label_sweep.py", "docs/")
+"""Files of tests that take long."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones come first, so that no process is left alone with one in the end."""
+    items.sort(key=lambda item: not any(name in str(item.path) for name in LONG))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         import torch
