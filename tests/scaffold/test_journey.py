@@ -56,16 +56,19 @@ class Environment:
         """What `imgen plugins` lists, by name."""
         return {each["name"]: each for each in json.loads(self.imgen("plugins", "--json").out)}
 
-    def add(self, project: Project, of: str, change: Callable[[str], str]) -> Path:
-        """Install a project by pip, one file of which is changed; gives its folder."""
+    def write(self, project: Project, of: str, change: Callable[[str], str]) -> Path:
+        """Write a project, one file of which is changed; gives its folder."""
         source = self.folder / f"source-{project.name}"
         write(project, source)
         before = (source / of).read_text(encoding="utf8")
         assert change(before) != before
         (source / of).write_text(change(before), encoding="utf8")
-        done = self.run("-m", "pip", "install", "--quiet", "--no-deps", source)
-        assert done.status == 0, done.err
         return source
+
+    def add(self, *sources: Path) -> None:
+        """Install projects by pip."""
+        done = self.run("-m", "pip", "install", "--quiet", "--no-deps", *sources)
+        assert done.status == 0, done.err
 
 
 @pytest.fixture
@@ -111,11 +114,15 @@ def test_from_the_first_command_to_the_last(environment):
 
 def test_whatever_a_plugin_does_all_else_works(environment):
     """One fails when it is imported, one is for a later imgen, one takes a name that another has."""
-    add, project = environment.add, "pyproject.toml"
-    add(Project("fine"), project, lambda text: text.replace('version = "0.1.0"', 'version = "0.1.1"'))
-    add(Project("failing"), "imgen_failing/__init__.py", lambda text: f"{text}\n1 / 0\n")
-    add(Project("later"), project, lambda text: text.replace('"imgen>=', '"imgen>=99", "imgen>='))
-    add(Project("other"), "imgen_other/__init__.py", lambda text: text.replace('name="other"', 'name="fine"'))
+    project, version = "pyproject.toml", 'version = "0.1.0"'
+    changes = (
+        (Project("fine"), project, lambda text: text.replace(version, version.replace("0.1", "1.1"))),
+        (Project("failing"), "imgen_failing/__init__.py", lambda text: f"{text}\n1 / 0\n"),
+        (Project("later"), project, lambda text: text.replace('"imgen>=', '"imgen>=99", "imgen>=')),
+        (Project("other"), "imgen_other/__init__.py", lambda text: text.replace('name="other"', 'name="fine"')),
+        (Project("my-metric", "metric"), project, lambda text: text.replace(version, version.replace("0.1", "2.0"))),
+    )
+    environment.add(*(environment.write(*each) for each in changes))
 
     listed = environment.plugins()
     assert listed["fine"]["state"] == listed["sdgan"]["state"] == "loaded"
@@ -150,13 +157,7 @@ def test_whatever_a_plugin_does_all_else_works(environment):
 
 def _measure(environment: Environment, run: str) -> None:
     """A scaffolded metric passes its tests and measures a model of another plugin."""
-    version = 'version = "0.1.0"'
-    source = environment.add(
-        Project("my-metric", "metric"),
-        "pyproject.toml",
-        lambda text: text.replace(version, version.replace("0.1", "2.0")),
-    )
-    tested = environment.run("-m", "pytest", "-q", cwd=source.name)
+    tested = environment.run("-m", "pytest", "-q", cwd="source-my-metric")
     assert tested.status == 0, tested.out
     assert " passed" in tested.out and "skipped" not in tested.out
     told = environment.imgen("evaluate", run, "-m", "my-metric", "-s", "pictures=20", "--json")
