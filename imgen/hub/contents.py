@@ -29,7 +29,7 @@ class Kind:
 
 
 _MB, _GB = 2**20, 2**30
-_STEP = r"checkpoints/step-\d{8}"
+_STEP = r"checkpoints/step-[0-9]{8}"
 _TOLD: tuple[tuple[str, int, Part], ...] = (
     (r"model\.safetensors", 64 * _GB, "model"),
     (r"config\.json", _MB, "model"),
@@ -39,7 +39,7 @@ _TOLD: tuple[tuple[str, int, Part], ...] = (
     (r"sheets/[a-z0-9-]{1,40}\.(png|gif)", 32 * _MB, "card"),
     (rf"{_STEP}/(algorithm|optim|ema)\.safetensors", 64 * _GB, "training"),
     (rf"{_STEP}/state\.json", _MB, "training"),
-    (r"events\.jsonl", 256 * _MB, "training"),
+    (r"events\.jsonl", 64 * _MB, "training"),
 )
 KINDS = tuple(Kind(re.compile(pattern), most, part) for pattern, most, part in _TOLD)
 
