@@ -154,7 +154,7 @@ def test_plugins_import_the_public_rooms_only():
 def test_one_module_imports_the_hubs_library():
     """So that another version of it is one module's matter."""
     importers = {path.name for path in CORE for _, module in imports(path) if module.startswith("huggingface_hub")}
-    assert importers == {"library.py"}
+    assert importers == {"service.py"}
 
 
 def test_the_core_names_no_plugin():

@@ -13,9 +13,9 @@ from typing import Any
 
 from imgen import files
 from imgen.errors import HubError
-from imgen.hub.library import cache, constants, endpoint, library, offline
 from imgen.hub.reference import Reference
 from imgen.hub.refusals import NotThere, Unreachable, chain_text, first_line, status_of, telling
+from imgen.hub.service import cache, constants, endpoint, library, offline
 from imgen.plain import plain
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from imgen.errors import HubError, ImgenError
 from imgen.hub import client, contents, trust
-from imgen.hub.library import cache, endpoint, offline
 from imgen.hub.reference import Reference
 from imgen.hub.refusals import NotThere, Unreachable
+from imgen.hub.service import cache, endpoint, offline
 
 _ORDER = (contents.CONFIG, contents.RECIPE, contents.METRICS, contents.CARD)
 

@@ -13,9 +13,9 @@ from imgen.card import yours_of
 from imgen.errors import HubError
 from imgen.hub import client, contents
 from imgen.hub.gather import Item, Wanted, gather, remark_on_sheets
-from imgen.hub.library import endpoint
 from imgen.hub.reference import Reference
 from imgen.hub.refusals import NoRevision
+from imgen.hub.service import endpoint
 from imgen.plugins import Plugins
 
 _MOST_CONFIG = 2**20  # bytes

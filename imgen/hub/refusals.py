@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from imgen.errors import HubError
-from imgen.hub.library import cache, endpoint, library
 from imgen.hub.reference import Reference
+from imgen.hub.service import cache, endpoint, library
 from imgen.plain import plain
 
 
