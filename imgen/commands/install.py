@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -21,7 +22,7 @@ dry_run = click.option("-n", "--dry-run", is_flag=True, help="Print the command 
 )
 @click.option("-U", "--upgrade", is_flag=True, help="Take the newest version of each PACKAGE.")
 @click.option("--pre", is_flag=True, help="Take versions that are not yet released, too.")
-@click.option("--index-url", metavar="URL", default="", help="Take packages from this index in place of PyPI.")
+@click.option("--index-url", metavar="URL", default="", help="Take packages from this index in place of pip's own.")
 @dry_run
 @as_json
 def install(
@@ -42,13 +43,12 @@ def install(
     told. `imgen install -r FILE` brings back what `imgen plugins --requirements` listed.
     """
     from imgen.environment import installing
-    from imgen.environment.managers import Request, command_line, manager
+    from imgen.environment.managers import Request, manager
 
     owner = manager()
     request = Request(packages, editable, files, upgrade, pre, index_url)
     if dry_run:
-        for command in installing.plan(request, owner):
-            click.echo(command_line(command))
+        _plan(installing.plan(request, owner), as_json)
         return
     outcome = installing.install(request, owner, say)
     if as_json:
@@ -76,13 +76,12 @@ def uninstall(names: tuple[str, ...], yes: bool, dry_run: bool, as_json: bool) -
     them is imported.
     """
     from imgen.environment import installing
-    from imgen.environment.managers import command_line, manager
+    from imgen.environment.managers import manager
 
     owner = manager()
     packages = installing.packages_of(names, owner)
     if dry_run:
-        for command in owner.uninstall(packages):
-            click.echo(command_line(command))
+        _plan(owner.uninstall(packages), as_json)
         return
     if owner.runs and not yes:
         if not sys.stdin.isatty():
@@ -93,6 +92,17 @@ def uninstall(names: tuple[str, ...], yes: bool, dry_run: bool, as_json: bool) -
         give(dataclasses.asdict(outcome))
     for change in outcome.changes:
         say(f"plugin '{change.name}' ({change.package} {change.version}) is gone")
+
+
+def _plan(commands: Sequence[Sequence[str]], as_json: bool) -> None:
+    """What would be run."""
+    from imgen.environment.managers import command_line
+
+    if as_json:
+        give({"commands": [list(command) for command in commands]})
+        return
+    for command in commands:
+        click.echo(command_line(command))
 
 
 def _told(change: object) -> str:

@@ -133,5 +133,7 @@ def test_a_folder_is_installed_for_editing_and_carried_by_its_requirement(run, p
     assert names(run("plugins", "--no-load", "--json")) == {"rings": "1.0", "stripes": "0.3"}
     words = run("install", "--dry-run", *said.out.split())
     assert words.out.endswith(f" -m pip install -e {project.as_uri()}\n"), "as words of a command it is the same"
+    told = json.loads(run("uninstall", "stripes", "--dry-run", "--json").out)
+    assert told["commands"][0][1:] == ["-m", "pip", "uninstall", "--yes", "imgen-stripes"]
     gone = run("uninstall", "-y", "stripes", "rings", "--json")
     assert [each["name"] for each in json.loads(gone.out)["changes"]] == ["rings", "stripes"]
