@@ -18,7 +18,6 @@ MOST_ENTRIES = 100_000
 MOST_OURS = 2_000
 MOST_PER_LINE = 4 * 2**20  # bytes
 MOST_LINES = 1_000_000  # of numbers or events; a run of a million steps has some 10,000
-MOST_OF_RECIPE = 2**16  # bytes; the longest that ships has some 3,000
 MOST_VALUES = 2_000_000  # of JSON in one file
 WIDEST = 20_000  # pixels of one side of a sheet
 _LONGEST_PATH = 1_000
@@ -183,9 +182,6 @@ def _numbered(file: Path) -> Iterator[tuple[int, str]]:
 
 
 def _recipe(file: Path) -> None:
-    if file.stat().st_size > MOST_OF_RECIPE:
-        # Reading YAML takes its time: a long one would keep whoever fetches it waiting.
-        raise ValueError(f"{file.stat().st_size:,} bytes; {MOST_OF_RECIPE:,} are allowed")
     text = _text(file)
     content = yaml_lines.parse(text, str(file)).content
     if not isinstance(content, dict):

@@ -113,8 +113,7 @@ def numbers(subject: Subject) -> None:
 
 def refusals(subject: Subject) -> None:
     """A registered metric refuses in one line what does not fit."""
-    for what, make in stand_ins(None, 32):
-        del what
+    for _, make in stand_ins(None, 32):
         check_refusals(subject.make(), make())
 
 
