@@ -17,6 +17,7 @@ class TrainSettings:
         epochs: length of the run in passes through the data, or its smaller domain, in place of steps; 0: steps counts
         batch: items in a batch, over all processes [items]
         seed: what noise, data order and first weights follow from
+        play: how turns are computed: eager, compiled (torch.compile), captured (CUDA graphs); auto: the fastest that is safe
         precision: bf16 is autocast; auto takes it where the device is a GPU that has it
         tf32: let float32 products on a GPU round their inputs to TF32
         channels_last: keep pictures and kernels in channels-last order
@@ -38,6 +39,7 @@ class TrainSettings:
     epochs: Weight = 0
     batch: Count = 16
     seed: NonNegative = 0
+    play: Literal["auto", "eager", "compiled", "captured"] = "auto"
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     tf32: bool = True
     channels_last: bool = True

@@ -12,7 +12,7 @@ import torch
 
 def found() -> dict[str, Any]:
     """Versions of torch, and each device with what it can do; plain values."""
-    from imgen.train.trainer import has_bf16
+    from imgen.train.device import has_bf16
 
     cards = [torch.device("cuda", place) for place in range(torch.cuda.device_count())]
     first = cards[0] if cards else torch.device("cpu")

@@ -17,8 +17,8 @@ from imgen.metrics import Evaluation
 from imgen.model import digest_of
 from imgen.plugins import Plugins
 from imgen.recipe import Draft, Part, Recipe, part_of
+from imgen.train.device import device_name
 from imgen.train.run import run_of
-from imgen.train.trainer import device_name
 
 
 class NoData:

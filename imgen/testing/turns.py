@@ -15,7 +15,7 @@ from imgen.algorithm import Algorithm, Batch, Turn, moves_of
 from imgen.testing.steps import steps_of_note
 from imgen.testing.told import blamed, called, copy, names
 from imgen.train.noise import seed_noise
-from imgen.train.play import House, Seat, restart, take_seats
+from imgen.train.play import Eager, House, Seat, restart, take_seats
 
 _CPU = torch.device("cpu")
 _AGAIN = 2
@@ -93,7 +93,7 @@ def _check_turn(turn: Turn, batch: Batch, made: Algorithm, seats: Mapping[str, S
     torch.set_rng_state(noise)
     advice = "a loss must hang on the parameters of its player, and nothing that it reads be written in place"
     with blamed(f"turn '{called(turn)}': {advice}"):
-        House(_CPU).play(turn, batch, made, seats)
+        House(Eager(_CPU)).play(turn, batch, made, seats)
     mine = {key for name in movers for key in seats[name].parameters}
     foreign = [key for key, each in made.named_parameters() if key not in mine and not torch.equal(each, before[key])]
     assert not foreign, f"turn '{called(turn)}' moves {foreign[0]}, which is not of its players {names(movers)}"

@@ -1,10 +1,10 @@
-"""One turn: freeze, autocast, losses, gradients, average over processes, clip, move."""
+"""One turn: losses and gradients, in one way or another; average over processes, clip, move."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -101,46 +101,82 @@ def _told(turn: Turn, told: Any, seats: Mapping[str, Seat]) -> tuple[Losses, Map
 
 
 @dataclass(frozen=True)
-class House:
-    """How turns are played, the same for all: precision, clipping, and the buffers that processes share."""
+class Derived:
+    """What comes of a turn before anybody moves: losses and values to log, and gradients by player and parameter.
+
+    A way may write all of them into the same memory at its next call for this turn.
+    """
+
+    losses: Mapping[str, Tensor]
+    values: Mapping[str, Tensor]
+    gradients: Mapping[str, Mapping[str, Tensor]]
+
+
+class Way(Protocol):
+    """How losses and gradients of a turn are computed: the same in every way, but for rounding."""
+
+    def derive(self, turn: Turn, batch: Batch, seats: Mapping[str, Seat]) -> Derived:
+        """Compute one turn; nobody moves, and nothing waits for the device."""
+
+
+@dataclass(frozen=True)
+class Eager:
+    """Operation after operation, as the turn is written. bf16: products are autocast to it."""
 
     device: torch.device
     bf16: bool = False
+
+    def derive(self, turn: Turn, batch: Batch, seats: Mapping[str, Seat]) -> Derived:
+        """Freeze whoever does not move, play, and take the gradient of each loss for its own player."""
+        movers = moves_of(turn).players
+        freeze(movers, seats)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            losses, values = _told(turn, turn(batch), seats)
+        return Derived(losses, values, _gradients(losses, movers, seats))
+
+
+def freeze(movers: Sequence[str], seats: Mapping[str, Seat]) -> None:
+    """Let the parameters of these players, and no others, ask for gradients."""
+    for name, other in seats.items():
+        for parameter in other.parameters.values():
+            parameter.requires_grad_(name in movers)
+
+
+def _gradients(
+    losses: Mapping[str, Tensor], movers: Sequence[str], seats: Mapping[str, Seat]
+) -> dict[str, dict[str, Tensor]]:
+    found: dict[str, dict[str, Tensor]] = {}
+    for place, name in enumerate(movers, 1):
+        parameters = seats[name].parameters
+        # A loss moves its own player only, even where another player's loss hangs on the same forward pass.
+        gradients: tuple[Tensor | None, ...] = torch.autograd.grad(
+            losses[name], list(parameters.values()), retain_graph=place < len(movers), allow_unused=True
+        )
+        found[name] = {
+            key: gradient for key, gradient in zip(parameters, gradients, strict=True) if gradient is not None
+        }
+    return found
+
+
+@dataclass(frozen=True)
+class House:
+    """How turns are played, the same for all: the way they are computed, clipping, and what processes share."""
+
+    way: Way
     clip_grad: float = 0.0
 
     def play(
         self, turn: Turn, batch: Batch, algorithm: Algorithm, seats: Mapping[str, Seat]
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Play one turn and move its players; gives (loss by player, values to log), still on the device."""
-        movers = moves_of(turn).players
-        for name, other in seats.items():
-            for parameter in other.parameters.values():
-                parameter.requires_grad_(name in movers)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            losses, values = _told(turn, turn(batch), seats)
-        gradients = self._gradients(losses, movers, seats)
+        derived = self.way.derive(turn, batch, seats)
         if dist.world() > 1:
             # Buffers hold evidence and running statistics: every process goes on with the mean of all.
             buffers = [buffer for buffer in algorithm.buffers() if buffer.is_floating_point()]
-            dist.average([*(gradient for mine in gradients.values() for gradient in mine.values()), *buffers])
-        for name in movers:
-            self._move(seats[name], gradients[name])
-        return dict(losses), dict(values)
-
-    def _gradients(
-        self, losses: Mapping[str, Tensor], movers: tuple[str, ...], seats: Mapping[str, Seat]
-    ) -> dict[str, dict[str, Tensor]]:
-        found: dict[str, dict[str, Tensor]] = {}
-        for place, name in enumerate(movers, 1):
-            parameters = seats[name].parameters
-            # A loss moves its own player only, even where another player's loss hangs on the same forward pass.
-            gradients: tuple[Tensor | None, ...] = torch.autograd.grad(
-                losses[name], list(parameters.values()), retain_graph=place < len(movers), allow_unused=True
-            )
-            found[name] = {
-                key: gradient for key, gradient in zip(parameters, gradients, strict=True) if gradient is not None
-            }
-        return found
+            dist.average([*(each for mine in derived.gradients.values() for each in mine.values()), *buffers])
+        for name, gradients in derived.gradients.items():
+            self._move(seats[name], gradients)
+        return dict(derived.losses), dict(derived.values)
 
     def _move(self, seat: Seat, gradients: Mapping[str, Tensor]) -> None:
         for name, gradient in gradients.items():

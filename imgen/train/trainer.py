@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from imgen.metrics import Evaluation
 from imgen.metrics.records import Chosen
 from imgen.model import ModelConfig, write_model
 from imgen.train import checkpoint, measuring
+from imgen.train.device import device_name, set_up
 from imgen.train.ema import Averaged
 from imgen.train.events import Event, Finished, Listener, Logged, Previewed, Saved, Started
 from imgen.train.meters import Meters
@@ -28,6 +29,7 @@ from imgen.train.noise import mix, seed_noise
 from imgen.train.play import House, restart, take_seats
 from imgen.train.shipping import shipping
 from imgen.train.signals import StopSignals
+from imgen.train.ways import way_of
 from imgen.train_settings import TrainSettings
 
 Metrics = Mapping[str, Chosen]
@@ -62,8 +64,7 @@ class Trainer:
         self.seats = take_seats(algorithm)
         self.milestones = algorithm.milestones()
         self.averaged = Averaged(algorithm.model, settings.ema_half_life)
-        bf16 = settings.precision == "bf16" or (settings.precision == "auto" and has_bf16(self.device))
-        self.house = House(self.device, bf16, settings.clip_grad)
+        self.house = House(way_of(settings, self.device), settings.clip_grad)
         self.meters = Meters(self.device)
         self.loader = Loader(
             dataset,
@@ -84,6 +85,11 @@ class Trainer:
 
         Raises: `Diverged` where a loss is no number; `Stopped` after a signal, with the state saved.
         """
+        for _ in self.going(stop):
+            pass
+
+    def going(self, stop: StopSignals) -> Iterator[int]:
+        """The same, a step at a time, for whoever trains several in turn; gives how many steps are done."""
         settings, began = self.settings, time.monotonic()
         self._clock, self._clock_step = began, self.step
         # The last step's metrics are taken whenever a run ends.
@@ -96,6 +102,7 @@ class Trainer:
                 self._play_step(self.step)
                 self.step += 1
                 self._beats(stop)
+                yield self.step
         self._finish(time.monotonic() - began)
 
     def _beats(self, stop: StopSignals) -> None:
@@ -275,23 +282,3 @@ class Trainer:
 
 def _as_floats(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: images.to_float(each) if each.dtype == torch.uint8 else each for name, each in batch.items()}
-
-
-def set_up(settings: TrainSettings, device: torch.device) -> None:
-    """Say explicitly what products round to and how many threads compute; let cuDNN look for the fastest kernel."""
-    if device.type == "cuda":
-        torch.backends.cuda.matmul.fp32_precision = "tf32" if settings.tf32 else "ieee"
-        torch.backends.cudnn.conv.fp32_precision = "tf32" if settings.tf32 else "ieee"  # type: ignore[attr-defined]
-        torch.backends.cudnn.benchmark = True
-    elif settings.threads:
-        torch.set_num_threads(settings.threads)
-
-
-def has_bf16(device: torch.device) -> bool:
-    """Whether autocast to bf16 pays: on GPUs of the last generations."""
-    return device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 8
-
-
-def device_name(device: torch.device) -> str:
-    """What to call a device in messages and cards."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

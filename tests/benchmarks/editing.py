@@ -23,7 +23,7 @@ from imgen.algorithm import Algorithm, Turn
 from imgen.data.spec import Attribute, DataSpec
 from imgen.plugins import installed
 from imgen.recipe import Draft, find
-from imgen.train.play import House, take_seats
+from imgen.train.play import Eager, House, take_seats
 
 PRESETS = ("sggan", "sggan_new", "sggan_modern")
 
@@ -55,7 +55,7 @@ def seconds_of(turn: Turn, batch: dict[str, Tensor], made: Algorithm, device: to
     seats = take_seats(made)
     torch.manual_seed(0)
     began = time.perf_counter()
-    House(device).play(turn, batch, made, seats)
+    House(Eager(device)).play(turn, batch, made, seats)
     if device.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - began

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from imgen.data.spec import DataSpec
 from imgen.losses.adversarial import least_squares
-from imgen.train.play import House, take_seats
+from imgen.train.play import Eager, House, take_seats
 from imgen_discogan.algorithm import DiscoGan
 from imgen_discogan.augment import jitter
 
@@ -137,7 +137,7 @@ def test_poses_are_matched_without_the_first_features():
 def test_which_networks_move(variant, still):
     made = game(variant=variant)
     before = {name: parameter.clone() for name, parameter in made.named_parameters()}
-    seats, house = take_seats(made), House(torch.device("cpu"))
+    seats, house = take_seats(made), House(Eager(torch.device("cpu")))
     for step in range(3):
         made.prepare(step)
         for turn in made.turns(step):
@@ -149,7 +149,7 @@ def test_which_networks_move(variant, still):
 
 def test_a_step_of_one_side_leaves_the_other_as_it_is():
     made = game()
-    seats, house = take_seats(made), House(torch.device("cpu"))
+    seats, house = take_seats(made), House(Eager(torch.device("cpu")))
     for turn, mine in ((made.judge, "d_"), (made.translate, "model.")):
         made.prepare(0)
         before = {name: parameter.clone() for name, parameter in made.named_parameters()}

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from imgen import DataSpec
-from imgen.train.play import House, take_seats
+from imgen.train.play import Eager, House, take_seats
 from imgen_infogan_cr.factor_vae import FactorVae, divergence, reconstruction, shuffled
 
 DATA = DataSpec(image=(1, 16, 16))
@@ -80,7 +80,7 @@ def test_each_turn_moves_its_own_and_the_second_sees_what_the_first_did(game, ba
     assert [turn.__name__ for turn in game.turns(0)] == ["reconstruct", "separate"]
     before = {name: value.clone() for name, value in game.state_dict().items()}
     for turn, mine in zip(game.turns(0), ("model.", "tc."), strict=True):
-        House(torch.device("cpu")).play(turn, batch, game, seats)
+        House(Eager(torch.device("cpu"))).play(turn, batch, game, seats)
         moved = {name for name, value in game.state_dict().items() if not torch.equal(value, before[name])}
         assert moved and all(name.startswith(mine) for name in moved)
         before = {name: value.clone() for name, value in game.state_dict().items()}

@@ -15,7 +15,7 @@ from imgen.data.factored.drawn_sprites import drawn_sprites
 from imgen.losses.adversarial import logistic
 from imgen.model import ModelConfig
 from imgen.train import checkpoint
-from imgen.train.play import House, restart, take_seats
+from imgen.train.play import Eager, House, restart, take_seats
 from imgen.train.run import weights_at
 from imgen.train.signals import StopSignals
 from imgen.train.trainer import Trainer
@@ -51,7 +51,7 @@ def step_of(game, seats, step: int, batch=None) -> None:
         game.prepare(step)
     batch = batch or drawn(game)
     for turn in game.turns(step):
-        House(CPU).play(turn, batch, game, seats)
+        House(Eager(CPU)).play(turn, batch, game, seats)
     with torch.no_grad():
         game.conclude(step)
 
@@ -272,7 +272,7 @@ def test_vectors_of_spectral_norm_move_once_a_step_after_everybody_has():
     vectors = {name: u.clone() for name, u in game.named_buffers() if name.endswith(".u")}
     game.prepare(0)
     for turn in game.turns(0):
-        House(CPU).play(turn, batch, game, seats)
+        House(Eager(CPU)).play(turn, batch, game, seats)
         assert all(torch.equal(game.get_buffer(name), u) for name, u in vectors.items()), turn.__name__
     with torch.no_grad():
         game.conclude(0)

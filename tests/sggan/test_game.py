@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from imgen.data.spec import Attribute, DataSpec
 from imgen.losses.adversarial import hinge, logistic
-from imgen.train.play import House, take_seats
+from imgen.train.play import Eager, House, take_seats
 from imgen_sggan.algorithm import SgGan
 from imgen_sggan.unlabelled import masked_class_loss
 
@@ -162,7 +162,7 @@ def test_unlabelled_pictures_enter_every_loss_but_that_of_real_classes():
     assert made.judge(none)[1]["class"].item() == 0
     assert made.edit(none)[1]["aim"].item() == made.edit(drawn)[1]["aim"].item(), "no label is needed to aim"
     seats = take_seats(made)
-    House(torch.device("cpu")).play(made.judge, none, made, seats)
+    House(Eager(torch.device("cpu"))).play(made.judge, none, made, seats)
     assert all(parameter.isfinite().all() for parameter in made.parameters())
 
 

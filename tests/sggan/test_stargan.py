@@ -11,7 +11,7 @@ from imgen.data.spec import Attribute, DataSpec
 from imgen.losses.adversarial import hinge, wasserstein
 from imgen.model import Way
 from imgen.testing import check_algorithm, check_model, check_settings
-from imgen.train.play import House, take_seats
+from imgen.train.play import Eager, House, take_seats
 from imgen_sggan.stargan.algorithm import StarGanGame
 from imgen_sggan.stargan.networks import Discriminator, Generator, StarGan, encoded
 
@@ -287,7 +287,7 @@ def test_a_few_steps_teach_the_heads_to_tell():
     """Labels reach the discriminator's heads in the order in which the model tells of them."""
     data = drawn_attributes(attributes=("ground", "border"), pictures=64, n_test=8, size=16)
     made = StarGanGame(data.spec, width=8, d_width=8, blocks=1, n_critic=2, lr=2e-3, w_gp=1.0, decay_over=0)
-    seats, house = take_seats(made), House(torch.device("cpu"))
+    seats, house = take_seats(made), House(Eager(torch.device("cpu")))
     images = torch.as_tensor(data.columns["images"]).float() / 127.5 - 1
     labels = torch.as_tensor(data.columns["attributes"])
     for step in range(120):

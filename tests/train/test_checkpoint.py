@@ -12,7 +12,7 @@ import torch
 from imgen.algorithm import Player
 from imgen.errors import WeightsError
 from imgen.train import checkpoint
-from imgen.train.play import House, take_seats
+from imgen.train.play import Eager, House, take_seats
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def write(game, config, tmp_path):
     algorithm = game()
     seats = take_seats(algorithm)
     batch = {"images": torch.ones(4, 3, 4, 4), "z": torch.ones(4, 2)}
-    House(torch.device("cpu")).play(algorithm.both, batch, algorithm, seats)
+    House(Eager(torch.device("cpu"))).play(algorithm.both, batch, algorithm, seats)
 
     def write(step: int, name: str = "") -> Path:
         return checkpoint.write(

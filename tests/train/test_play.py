@@ -9,7 +9,7 @@ from torch import nn
 from imgen.algorithm import Algorithm, Player, moves_of, turn
 from imgen.errors import PluginError
 from imgen.optim import OptimizerFactory, adam
-from imgen.train.play import House, restart, take_seats
+from imgen.train.play import Eager, House, restart, take_seats
 
 CPU = torch.device("cpu")
 
@@ -67,7 +67,7 @@ def played(algorithm, name, batch, **house):
     """The change of every parameter by one turn."""
     before = {key: value.detach().clone() for key, value in algorithm.named_parameters()}
     seats = take_seats(algorithm)
-    House(CPU, **house).play(getattr(algorithm, name), batch, algorithm, seats)
+    House(Eager(CPU), **house).play(getattr(algorithm, name), batch, algorithm, seats)
     return {key: value.detach() - before[key] for key, value in algorithm.named_parameters()}
 
 
@@ -98,7 +98,7 @@ def test_a_move_is_the_hand_computed_gradient(duel, batch):
 
 def test_losses_and_values_come_back(duel, batch):
     algorithm = duel()
-    losses, values = House(CPU).play(algorithm.both, batch, algorithm, take_seats(algorithm))
+    losses, values = House(Eager(CPU)).play(algorithm.both, batch, algorithm, take_seats(algorithm))
     assert set(losses) == {"d", "g"} and set(values) == {"value"}
 
 
@@ -109,7 +109,7 @@ def test_nothing_but_movers_asks_for_gradients(duel, batch):
     algorithm.losses = lambda batch: (
         seen.update({name: p.requires_grad for name, p in algorithm.named_parameters()}) or plain(batch)
     )
-    House(CPU).play(algorithm.judge, batch, algorithm, take_seats(algorithm))
+    House(Eager(CPU)).play(algorithm.judge, batch, algorithm, take_seats(algorithm))
     assert seen == {"d.weight": True, "model.weight": False}
     assert all(parameter.grad is None for parameter in algorithm.parameters())
 
@@ -142,7 +142,7 @@ def test_bf16_is_autocast_and_weights_stay_float(duel, batch):
     plain = algorithm.losses
     algorithm.losses = lambda batch: kinds.append(algorithm.model(batch["x"]).dtype) or plain(batch)
     seats = take_seats(algorithm)
-    House(CPU, bf16=True).play(algorithm.judge, {"x": batch["x"].float()}, algorithm, seats)
+    House(Eager(CPU, bf16=True)).play(algorithm.judge, {"x": batch["x"].float()}, algorithm, seats)
     assert kinds == [torch.bfloat16]
     assert algorithm.d.weight.dtype == torch.float32
 
@@ -195,7 +195,7 @@ def test_a_game_that_lacks_a_method_is_told_which():
 def test_an_unmarked_turn_is_refused(duel, batch):
     algorithm = duel()
     with pytest.raises(TypeError, match=r"Duel\.losses is played as a turn but is not marked"):
-        House(CPU).play(algorithm.losses, batch, algorithm, take_seats(algorithm))
+        House(Eager(CPU)).play(algorithm.losses, batch, algorithm, take_seats(algorithm))
     assert moves_of(algorithm.both).players == ("d", "g")
 
 
@@ -222,7 +222,7 @@ def test_what_a_turn_must_not_give_is_told_in_a_line(duel, batch, given, movers,
 
     algorithm = duel()
     with pytest.raises(PluginError) as failed:
-        House(CPU).play(forge, batch, algorithm, take_seats(algorithm))
+        House(Eager(CPU)).play(forge, batch, algorithm, take_seats(algorithm))
     assert str(failed.value).startswith(told)
 
 
@@ -238,7 +238,7 @@ def test_a_restart_is_in_place_with_a_fresh_optimizer_and_old_buffers(game):
     algorithm.k.fill_(0.5)
     seats = take_seats(algorithm)
     batch = {"images": torch.ones(4, 3, 4, 4), "z": torch.ones(4, 2)}
-    House(CPU).play(algorithm.both, batch, algorithm, seats)
+    House(Eager(CPU)).play(algorithm.both, batch, algorithm, seats)
     old, weight, g = algorithm.d.weight.detach().clone(), algorithm.d.weight, algorithm.model.net[0].weight.clone()
     assert seats["d"].optimizer.state
     restart("d", seats)
