@@ -20,7 +20,7 @@ from imgen.errors import Diverged, WeightsError
 from imgen.metrics import Evaluation
 from imgen.metrics.records import Chosen
 from imgen.model import ModelConfig, write_model
-from imgen.train import checkpoint, measuring
+from imgen.train import checkpoint, measuring, memory
 from imgen.train.device import device_name, set_up
 from imgen.train.ema import Averaged
 from imgen.train.events import Event, Finished, Listener, Logged, Previewed, Saved, Started
@@ -85,8 +85,9 @@ class Trainer:
 
         Raises: `Diverged` where a loss is no number; `Stopped` after a signal, with the state saved.
         """
-        for _ in self.going(stop):
-            pass
+        with memory.kept():
+            for _ in self.going(stop):
+                pass
 
     def going(self, stop: StopSignals) -> Iterator[int]:
         """The same, a step at a time, for whoever trains several in turn; gives how many steps are done."""
