@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TypeVar
@@ -11,8 +12,12 @@ import torch
 import torch.distributed as td
 from torch import Tensor
 
+from imgen.errors import ImgenError
+
 T = TypeVar("T")
 
+ARRIVAL = timedelta(minutes=10)
+"""How long processes wait for one another to arrive, all of which were started together."""
 PATIENCE = timedelta(hours=12)
 """How long processes wait for one another: the first one measures alone, which may take hours. torchrun ends all of
 them where one dies."""
@@ -29,15 +34,53 @@ def world() -> int:
 
 
 def join(device: str) -> str:
-    """Join the other processes if `torchrun` started this one; gives the device of this process."""
+    """Join the other processes if `torchrun` started this one; gives the device of this process.
+
+    Raises: `ImgenError` where they cannot be reached, or do not come.
+    """
     if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return device
     if device.startswith("cuda"):
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
         torch.cuda.set_device(device)
     if not td.is_initialized():
-        td.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=PATIENCE)
+        rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        backend = "nccl" if device.startswith("cuda") else "gloo"
+        where = f"{os.environ.get('MASTER_ADDR', '?')}:{os.environ.get('MASTER_PORT', '?')}"
+        try:
+            store = _meet(rank, world)
+            td.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=PATIENCE)
+        except (RuntimeError, ValueError, TimeoutError) as error:
+            told = " ".join(str(error).split())[:200]
+            raise ImgenError(
+                f"process {rank} of {world} could not join the others at {where} ({told}); see to it that all of them "
+                "are started, that MASTER_ADDR is the first machine's, and that MASTER_PORT is free there"
+            ) from None
     return device
+
+
+def _meet(rank: int, world: int) -> td.Store:
+    """What processes tell each other their addresses by, once all of them are there."""
+    store: td.Store = next(iter(td.rendezvous("env://", timeout=ARRIVAL)))[0]
+    # The store may outlive processes that torchrun starts again: who was here before must not be called.
+    attempt = f"imgen/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}/{world}"
+    turn = (store.add(f"{attempt}/arrivals", 1) - 1) // world
+    store = td.PrefixStore(f"{attempt}/{turn}", store)
+    store.set(f"here/{rank}", "yes")
+    end = time.monotonic() + ARRIVAL.total_seconds()
+    while not store.check([f"here/{other}" for other in range(world)]):
+        # No single long wait: no signal would be heard in it.
+        if time.monotonic() > end:
+            raise TimeoutError(f"the others did not come within {ARRIVAL.total_seconds() / 60:.0f} minutes")
+        time.sleep(0.05)
+    # Reading data may take one of them longer than the others.
+    store.set_timeout(PATIENCE)
+    return store
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether this error came because another process is gone or out of reach."""
+    return isinstance(error, td.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error).lower())
 
 
 def leave() -> None:
