@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 @click.option("--seed", metavar="N", help="Short for -s train.seed=N.")
 @device
 @click.option("--new", is_flag=True, help="Start a new run even if an unfinished one could be resumed.")
+@click.option("--profile", is_flag=True, help="Write a trace of a few steps, and a table of where they go.")
 @click.option("--dry-run", is_flag=True, help="Print the resolved recipe, parameters and an estimate of memory.")
 @as_json
 @click.option("-h", "--help", "wants_help", is_flag=True, help="Show this, or the settings of a recipe.")
@@ -54,6 +56,9 @@ def train(ctx: click.Context, recipe: str | None, rest: tuple[str, ...], **optio
         return _help(ctx, recipe, found)
     if recipe is None or recipe.startswith("-"):
         raise click.UsageError("which recipe? `imgen recipes` lists those that are installed", ctx)
+    if options["profile"]:
+        # The library that traces would tell its beginning and end; torch reads this when it is imported.
+        os.environ.setdefault("KINETO_LOG_LEVEL", "6")
     overrides = _overrides(ctx, options, rest)
     if options["dry_run"]:
         return _dry_run(_checked(recipe, overrides, found)[0], found, options["as_json"])
@@ -86,7 +91,7 @@ def _train(reference: str, overrides: Sequence[Override], found: Plugins, option
                     say(f"{folder}: complete already; raise train.steps to train on")
                 else:
                     with run.held(folder) if first else nullcontext():
-                        _fit(recipe, built, found, folder, where, stop, console)
+                        _fit(recipe, built, found, folder, where, stop, console, options["profile"] and first)
         finally:
             dist.leave()
     if first:
@@ -95,7 +100,14 @@ def _train(reference: str, overrides: Sequence[Override], found: Plugins, option
 
 
 def _fit(
-    recipe: Recipe, built: Built, found: Plugins, folder: Path, where: str, stop: StopSignals, console: Console
+    recipe: Recipe,
+    built: Built,
+    found: Plugins,
+    folder: Path,
+    where: str,
+    stop: StopSignals,
+    console: Console,
+    profile: bool,
 ) -> None:
     from imgen import dist
     from imgen.card import Card
@@ -123,6 +135,7 @@ def _fit(
             device=where,
             metrics=built.metrics,
             listeners=listeners,
+            profile=profile,
         )
     if dist.rank() == 0:
         # Only now: a checkpoint that is refused leaves the run as it was.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,6 +74,15 @@ class Unmeasured:
 
 
 @dataclass(frozen=True)
+class Profiled:
+    """A trace of a few steps was written into a folder; table: where they go, in lines."""
+
+    step: int
+    path: Path
+    table: Sequence[str]
+
+
+@dataclass(frozen=True)
 class Finished:
     """The run is complete and its weights file written; seconds: how long this process trained."""
 
@@ -82,7 +91,7 @@ class Finished:
     seconds: float
 
 
-Event = Started | Logged | Previewed | Saved | Evaluated | Unmeasured | Finished
+Event = Started | Logged | Previewed | Saved | Evaluated | Unmeasured | Profiled | Finished
 Listener = Callable[[Event], None]
 
 
@@ -97,7 +106,7 @@ class JsonLines:
         """Append one line."""
         if isinstance(event, Started):
             self._drop_after(event)
-        told = {key: self._told(value) for key, value in vars(event).items() if key not in ("sheet", "record")}
+        told = {key: self._told(value) for key, value in vars(event).items() if key not in ("sheet", "record", "table")}
         line = {"event": type(event).__name__.lower(), "time": datetime.now(UTC).isoformat(timespec="seconds"), **told}
         with self.path.open("a", encoding="utf8") as file:
             file.write(json.dumps(line) + "\n")

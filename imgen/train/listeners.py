@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from imgen.data.pictures import progress
-from imgen.train.events import Evaluated, Event, Finished, Logged, Previewed, Saved, Started, Unmeasured
+from imgen.train.events import Evaluated, Event, Finished, Logged, Previewed, Profiled, Saved, Started, Unmeasured
 
 
 class Console:
@@ -51,6 +51,8 @@ class Console:
             case Unmeasured():
                 reason = event.reason.removeprefix(f"{event.metric}: ")
                 self.say(f"{event.metric}: not measured: {reason}")
+            case Profiled():
+                self.say(*event.table, f"{event.path}: the trace, for https://ui.perfetto.dev, and this table")
             case Saved() if self._progress is None:
                 self.say(f"step {event.step:,}: saved")
             case Finished():

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from imgen import dist
 from imgen.algorithm import Algorithm, Batch, Losses, Player, Turn, moves_of
 from imgen.errors import Miswritten, near_miss
+from imgen.train.profiling import part
 
 
 @dataclass
@@ -74,12 +75,17 @@ def seat(player: Player, parameters: dict[str, nn.Parameter]) -> Seat:
     return Seat(player, parameters, optimizer, [group["lr"] for group in optimizer.param_groups])
 
 
+def name_of(turn: Turn) -> str:
+    """What a turn is called in messages and logs."""
+    return getattr(turn, "__name__", type(turn).__name__)
+
+
 def _told(turn: Turn, told: Any, seats: Mapping[str, Seat]) -> tuple[Losses, Mapping[str, Tensor]]:
     """What a turn gave.
 
     Raises: `Miswritten` where that is not losses for its players and values to log, all of them tensors.
     """
-    who, movers = f"turn '{getattr(turn, '__name__', '')}'", moves_of(turn).players
+    who, movers = f"turn '{name_of(turn)}'", moves_of(turn).players
     if not (isinstance(told, tuple) and len(told) == 2 and all(isinstance(each, Mapping) for each in told)):
         raise Miswritten(
             f"{who} gives a {type(told).__name__}; it must give two mappings: losses by player, and values to log"
@@ -169,13 +175,17 @@ class House:
         self, turn: Turn, batch: Batch, algorithm: Algorithm, seats: Mapping[str, Seat]
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Play one turn and move its players; gives (loss by player, values to log), still on the device."""
-        derived = self.way.derive(turn, batch, seats)
+        called = name_of(turn)
+        with part(f"{called}: losses and gradients"):
+            derived = self.way.derive(turn, batch, seats)
         if dist.world() > 1:
-            # Buffers hold evidence and running statistics: every process goes on with the mean of all.
-            buffers = [buffer for buffer in algorithm.buffers() if buffer.is_floating_point()]
-            dist.average([*(each for mine in derived.gradients.values() for each in mine.values()), *buffers])
-        for name, gradients in derived.gradients.items():
-            self._move(seats[name], gradients)
+            with part(f"{called}: mean of all processes"):
+                # Buffers hold evidence and running statistics: every process goes on with the mean of all.
+                buffers = [buffer for buffer in algorithm.buffers() if buffer.is_floating_point()]
+                dist.average([*(each for mine in derived.gradients.values() for each in mine.values()), *buffers])
+        with part(f"{called}: move"):
+            for name, gradients in derived.gradients.items():
+                self._move(seats[name], gradients)
         return dict(derived.losses), dict(derived.values)
 
     def _move(self, seat: Seat, gradients: Mapping[str, Tensor]) -> None:

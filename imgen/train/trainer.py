@@ -23,10 +23,11 @@ from imgen.model import ModelConfig, write_model
 from imgen.train import checkpoint, measuring, memory
 from imgen.train.device import device_name, set_up
 from imgen.train.ema import Averaged
-from imgen.train.events import Event, Finished, Listener, Logged, Previewed, Saved, Started
+from imgen.train.events import Event, Finished, Listener, Logged, Previewed, Profiled, Saved, Started
 from imgen.train.meters import Meters
 from imgen.train.noise import mix, seed_noise
-from imgen.train.play import House, restart, take_seats
+from imgen.train.play import House, name_of, restart, take_seats
+from imgen.train.profiling import Profile, part
 from imgen.train.shipping import shipping
 from imgen.train.signals import StopSignals
 from imgen.train.ways import way_of
@@ -49,8 +50,11 @@ class Trainer:
         device: str = "cpu",
         metrics: Metrics | None = None,
         listeners: Sequence[Listener] = (),
+        profile: bool = False,
     ) -> None:
         """Move to the device, share the first weights, and take up the newest checkpoint if there is one.
+
+        profile: write a trace of a few steps and a table of where they go.
 
         Raises: `WeightsError` where the checkpoint is damaged or of another algorithm.
         """
@@ -79,6 +83,7 @@ class Trainer:
         self.images_a_step = settings.batch * dataset.spec.pictures
         self.dataset, self.listeners = dataset, listeners if dist.rank() == 0 else ()
         self.step = self._resume()
+        self.profile = Profile(run / "profile", self.device, self.step, settings.steps) if profile else None
 
     def fit(self, stop: StopSignals) -> None:
         """Train to the last step and write what ships.
@@ -102,6 +107,8 @@ class Trainer:
             while self.step < settings.steps:
                 self._play_step(self.step)
                 self.step += 1
+                if self.profile and self.profile.stepped(self.step):
+                    self._tell(Profiled(self.step, self.profile.folder, self.profile.lines()))
                 self._beats(stop)
                 yield self.step
         self._finish(time.monotonic() - began)
@@ -129,24 +136,28 @@ class Trainer:
 
     def _play_step(self, step: int) -> None:
         algorithm = self.algorithm
-        for name in algorithm.restarts(step):
-            # Alike on every process, and apart from the noise of the step.
-            seed_noise(mix(self.settings.seed, -1, step), self.device)
-            restart(name, self.seats)
-        seed_noise(mix(self.settings.seed, dist.rank(), step), self.device)
-        for seat in self.seats.values():
-            seat.pace(step)
-        batch = self._batch(step)
-        with torch.no_grad():
-            algorithm.prepare(step)
-        batch |= algorithm.share(batch)
-        for place, turn in enumerate(algorithm.turns(step)):
+        with part("data"):
+            batch = self._batch(step)
+        with part("prepare"):
+            for name in algorithm.restarts(step):
+                # Alike on every process, and apart from the noise of the step.
+                seed_noise(mix(self.settings.seed, -1, step), self.device)
+                restart(name, self.seats)
+            seed_noise(mix(self.settings.seed, dist.rank(), step), self.device)
+            for seat in self.seats.values():
+                seat.pace(step)
+            with torch.no_grad():
+                algorithm.prepare(step)
+            batch |= algorithm.share(batch)
+        for turn in algorithm.turns(step):
             losses, values = self.house.play(turn, batch, algorithm, self.seats)
-            name = getattr(turn, "__name__", str(place))
-            self.meters.add({f"{name}/{key}": value for key, value in {**losses, **values}.items()}, step)
-        with torch.no_grad():
+            with part("meters"):
+                name = name_of(turn)
+                self.meters.add({f"{name}/{key}": value for key, value in {**losses, **values}.items()}, step)
+        with part("conclude"), torch.no_grad():
             algorithm.conclude(step)
-        self.averaged.update(self.images_a_step, (step + 1) * self.images_a_step)
+        with part("average"):
+            self.averaged.update(self.images_a_step, (step + 1) * self.images_a_step)
 
     def _batch(self, step: int) -> dict[str, Tensor]:
         """A batch with its pictures as floats: they are uint8 until they are on the device."""
