@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import os
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from imgen.data.ahead import Courier, Sent
+from imgen.data.pictures import Pictures, cores
 from imgen.data.spec import Dataset
 from imgen.errors import DataError
 
 _AHEAD = 3  # batches that are fetched while the device works
+_PLANNED = 32  # steps whose rows go to a GPU together
 _MOST_HOST = 2 * 2**30  # bytes that `auto` takes of the host's memory
 
 
@@ -59,23 +62,26 @@ class Loader:
         world: int = 1,
         resident: str = "auto",
         workers: int = 0,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """batch: items over all processes.
+        """batch: items over all processes; clock: what waiting is measured by [s].
 
         Raises: `DataError` where the processes cannot share a batch evenly.
         """
         self.dataset, self.batch_size, self.seed, self.device = dataset, batch, seed, device
         self._share = share_of(batch, rank, world)
-        self.workers = workers or os.cpu_count() or 1
+        self.workers = workers or cores()
         self.columns = dict(dataset.columns)
         self.resident = resident == "always" or (resident == "auto" and self._fits())
         if self.resident:
             self.columns = {name: self._whole(column).to(device) for name, column in self.columns.items()}
+        self._courier = Courier(device)
         self._pool = ThreadPoolExecutor(self.workers, "decode")
         self._conductor = ThreadPoolExecutor(_AHEAD, "fetch")
-        self._coming: dict[int, Future[dict[str, Tensor]]] = {}
+        self._coming: dict[int, Future[Sent]] = {}
         self._unpaired: bool = getattr(dataset, "unpaired", False)
         self._shuffled: dict[str, tuple[int, NDArray[np.int64]]] = {}
+        self._clock, self._waited = clock, 0.0
 
     def rows(self, step: int) -> dict[str, NDArray[np.int64]]:
         """Which rows of each column make this process's share of the batch of a step."""
@@ -90,26 +96,61 @@ class Loader:
 
     def batch(self, step: int) -> dict[str, Tensor]:
         """The batch of a step, on the device; the next ones are fetched meanwhile."""
+        began = self._clock()
+        given = self._resident(step) if self.resident else self._next(self._fetch, step, _AHEAD).take()
+        self._waited += self._clock() - began
+        return given
+
+    def waited(self) -> float:
+        """How long `batch` has kept its callers waiting since this was last asked [s].
+
+        What a GPU has yet to do is not in it: the host goes on as soon as that is asked of the device.
+        """
+        waited, self._waited = self._waited, 0.0
+        return waited
+
+    def remedy(self) -> str:
+        """What may shorten the wait for pictures, for people; '' where they are in memory already."""
         if self.resident:
-            return {name: self._gather(name, rows) for name, rows in self.rows(step).items()}
-        for ahead in range(step, step + 1 + _AHEAD):
-            if ahead not in self._coming:
-                self._coming[ahead] = self._conductor.submit(self._fetch, self.rows(ahead))
-        fetched = self._coming.pop(step).result()
-        for passed in [other for other in self._coming if other < step]:
-            self._coming.pop(passed).cancel()
-        return {name: tensor.to(self.device, non_blocking=True) for name, tensor in fetched.items()}
+            return ""
+        told = [f"train.resident=always keeps them in memory, {self._bytes() / 2**30:,.1f} GiB"]
+        if list(self.columns) == ["images"] and isinstance(self.columns["images"], Pictures):
+            told.insert(0, "`imgen data pack` decodes them once and for all")
+        if self.workers < cores():
+            told.append(f"train.workers={cores()} decodes on all cores")
+        return "; ".join(told)
 
     def peek(self, step: int) -> dict[str, Tensor]:
-        """The batch of a step, out of turn: what is fetched ahead stays."""
+        """The batch of a step, out of turn: what is fetched ahead stays, and nobody's waiting is counted."""
         if self.resident:
-            return self.batch(step)
-        return {name: tensor.to(self.device) for name, tensor in self._fetch(self.rows(step)).items()}
+            return self._gather(self._send_rows(self.rows(step)).take())
+        return self._fetch(step).take()
 
     def close(self) -> None:
         """Stop fetching."""
         self._conductor.shutdown(wait=False, cancel_futures=True)
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _resident(self, step: int) -> dict[str, Tensor]:
+        if self.device.type != "cuda":
+            # What is in the host's own memory is gathered in less time than it takes to ask another thread.
+            return self._gather({name: torch.from_numpy(rows) for name, rows in self.rows(step).items()})
+        place, within = divmod(step, _PLANNED)
+        planned = self._next(self._plan, place, 1, keep=True).take()
+        return self._gather({name: rows[within] for name, rows in planned.items()})
+
+    def _next(self, make: Callable[[int], Sent], place: int, ahead: int, *, keep: bool = False) -> Sent:
+        """What `make` gives for a place, once it is done; the next ones are made meanwhile, and former ones let go.
+
+        keep: whether the same place is asked for again.
+        """
+        for coming in range(place, place + 1 + ahead):
+            if coming not in self._coming:
+                self._coming[coming] = self._conductor.submit(make, coming)
+        made = self._coming[place].result()
+        for passed in [other for other in self._coming if other < place + (not keep)]:
+            self._coming.pop(passed).cancel()
+        return made
 
     def _walk(self, step: int, name: str, stream: int) -> NDArray[np.int64]:
         """Rows of a column for the batch of a step, on a walk through epochs, each shuffled by (seed, epoch).
@@ -118,36 +159,60 @@ class Loader:
         """
         length = int(self.columns[name].shape[0])
         places = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
+        first, last = int(places[0]) // length, int(places[-1]) // length
+        if first == last:
+            return self._shuffle(name, first, stream, length)[places - first * length]
         rows = np.empty(self.batch_size, np.int64)
-        for epoch in np.unique(places // length):
-            if name not in self._shuffled or self._shuffled[name][0] != epoch:
-                shuffle = np.random.default_rng([self.seed, int(epoch), stream]).permutation(length)
-                self._shuffled[name] = int(epoch), shuffle
+        for epoch in range(first, last + 1):
             here = places // length == epoch
-            rows[here] = self._shuffled[name][1][places[here] % length]
+            rows[here] = self._shuffle(name, epoch, stream, length)[places[here] % length]
         return rows
 
-    def _gather(self, name: str, rows: NDArray[np.int64]) -> Tensor:
-        index = torch.from_numpy(rows)
-        if self.device.type == "cuda":
-            index = index.pin_memory().to(self.device, non_blocking=True)
-        column = self.columns[name]
-        return column.index_select(0, index.flatten()).view(*rows.shape, *column.shape[1:])  # type: ignore[union-attr]
+    def _shuffle(self, name: str, epoch: int, stream: int, length: int) -> NDArray[np.int64]:
+        # Several threads may ask for several epochs: whoever finds another's makes its own.
+        known = self._shuffled.get(name)
+        if known is None or known[0] != epoch:
+            known = epoch, np.random.default_rng([self.seed, epoch, stream]).permutation(length)
+            self._shuffled[name] = known
+        return known[1]
 
-    def _fetch(self, rows: dict[str, NDArray[np.int64]]) -> dict[str, Tensor]:
-        fetched = {name: self._fetch_column(self.columns[name], chosen) for name, chosen in rows.items()}
-        if self.device.type == "cuda":
-            return {name: tensor.pin_memory() for name, tensor in fetched.items()}
-        return fetched
+    def _plan(self, place: int) -> Sent:
+        """The rows of several steps, (steps, ...) for each column, on their way to the device."""
+        steps = [self.rows(step) for step in range(place * _PLANNED, (place + 1) * _PLANNED)]
+        return self._send_rows({name: np.stack([rows[name] for rows in steps]) for name in steps[0]})
+
+    def _send_rows(self, rows: Mapping[str, NDArray[np.int64]]) -> Sent:
+        rooms = {name: self._courier.room(each.shape, torch.int64) for name, each in rows.items()}
+        for name, room in rooms.items():
+            room.copy_(torch.from_numpy(rows[name]))
+        return self._courier.send(rooms)
+
+    def _gather(self, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Rows of columns that are on the device, by indices that are there, too."""
+        gathered = {}
+        for name, index in rows.items():
+            column = cast(Tensor, self.columns[name])
+            gathered[name] = column.index_select(0, index.flatten()).view(*index.shape, *column.shape[1:])
+        return gathered
+
+    def _fetch(self, step: int) -> Sent:
+        return self._courier.send(
+            {name: self._fetch_column(self.columns[name], rows) for name, rows in self.rows(step).items()}
+        )
 
     def _fetch_column(self, column: Any, rows: NDArray[np.int64]) -> Tensor:
         flat = rows.reshape(-1)
+        room = self._courier.room((len(flat), *column.shape[1:]), column.dtype)
         if isinstance(column, Tensor):
-            fetched = column[torch.from_numpy(flat)]
+            torch.index_select(column, 0, torch.from_numpy(flat), out=room)
         else:
-            pieces = [piece for piece in np.array_split(flat, self.workers) if len(piece)]
-            fetched = torch.cat(list(self._pool.map(column.fetch, pieces)))
-        return fetched.view(*rows.shape, *fetched.shape[1:])
+            ends = np.linspace(0, len(flat), min(self.workers, len(flat)) + 1).astype(int).tolist()
+
+            def fill(first: int, end: int) -> None:
+                room[first:end] = column.fetch(flat[first:end])
+
+            list(self._pool.map(fill, ends, ends[1:]))
+        return room.view(*rows.shape, *column.shape[1:])
 
     def _whole(self, column: Any) -> Tensor:
         if isinstance(column, Tensor):
@@ -155,10 +220,12 @@ class Loader:
         decode_all: Callable[[int], Tensor] | None = getattr(column, "decode_all", None)
         return decode_all(self.workers) if decode_all else column.fetch(np.arange(column.shape[0]))
 
+    def _bytes(self) -> int:
+        return sum(column.dtype.itemsize * int(np.prod(column.shape)) for column in self.columns.values())
+
     def _fits(self) -> bool:
-        needed = sum(column.dtype.itemsize * int(np.prod(column.shape)) for column in self.columns.values())
         if self.device.type == "cuda":
-            return needed <= torch.cuda.mem_get_info(self.device)[0] // 4
+            return self._bytes() <= torch.cuda.mem_get_info(self.device)[0] // 4
         # A mapped file is as good as memory, and the system keeps of it what is used.
         files = [column for column in self.columns.values() if not isinstance(column, Tensor)]
-        return not files or needed <= _MOST_HOST
+        return not files or self._bytes() <= _MOST_HOST

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from concurrent.futures import Future
 from types import SimpleNamespace
 
 import numpy as np
@@ -142,6 +143,119 @@ def test_a_fault_of_the_data_reaches_the_loop():
     with pytest.raises(DataError, match="cannot be read any more"):
         made.batch(0)
     made.close()
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Late(Slow):
+    """A column whose rows take a second of a clock."""
+
+    def __init__(self, whole: torch.Tensor, clock: Clock) -> None:
+        super().__init__(whole)
+        self.clock = clock
+
+    def fetch(self, rows):
+        self.clock.now += 1
+        return super().fetch(rows)
+
+
+class Lazy(Future):
+    """Work that is done when it is waited for."""
+
+    def __init__(self, make, place) -> None:
+        super().__init__()
+        self.work = lambda: make(place)
+
+    def result(self, timeout=None):
+        if not self.done():
+            self.set_result(self.work())
+        return super().result(timeout)
+
+
+def test_waiting_for_slow_data_is_counted():
+    clock = Clock()
+    dataset = SimpleNamespace(spec=None, columns={"n": Late(torch.arange(8), clock)})
+    made = loader(dataset, resident="never", batch=8, workers=1, clock=clock)
+    made._conductor.shutdown()
+    made._conductor = SimpleNamespace(submit=Lazy)
+    made.batch(0)
+    made.batch(1)
+    assert clock.now == 2 and made.waited() == 2, "a second for each batch that was not there yet"
+    assert made.waited() == 0, "asking begins anew"
+    made._coming[2].result()
+    made.batch(2)
+    made.peek(3)
+    assert clock.now == 4 and made.waited() == 0, "what is there before its step, or is not for one, costs no step"
+
+
+def test_data_in_memory_keeps_nobody_waiting():
+    clock = Clock()
+    made = loader(SimpleNamespace(spec=None, columns={"n": Late(torch.arange(8), clock)}), clock=clock)
+    for step in range(5):
+        made.batch(step)
+    assert clock.now == 1 and made.waited() == 0, "it was fetched before the first step"
+
+
+def test_a_remedy_is_named_where_there_is_one(monkeypatch):
+    monkeypatch.setattr("imgen.data.loader.cores", lambda: 4)
+    assert loader().remedy() == "" and loader(numbers(slow=True)).remedy() == ""
+    large = SimpleNamespace(spec=None, columns={"n": Slow(torch.empty(0).new_empty(1).expand(2**28))})
+    made = loader(large, resident="never", workers=1)
+    assert made.remedy() == "train.resident=always keeps them in memory, 1.0 GiB; train.workers=4 decodes on all cores"
+    assert loader(large, resident="never", workers=0).remedy().endswith("1.0 GiB")
+
+
+@pytest.mark.parametrize("dataset", [numbers(11), shapes(identities=5, photos=3, size=8)], ids=["walk", "draw"])
+def test_rows_that_are_planned_ahead_are_those_of_their_steps(dataset):
+    """As a GPU gets them: of many steps at once."""
+    made = loader(dataset)
+    plans = [made._plan(place).take() for place in (1, 0)]
+    for step in (0, 1, 31, 32, 63):
+        rows = {name: each[step % 32] for name, each in plans[step < 32].items()}
+        assert equal(made._gather(rows), made.batch(step))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("resident", ["always", "never"])
+@pytest.mark.parametrize("dataset", [numbers(1000, slow=True), shapes(identities=5, photos=3, size=8)])
+def test_batches_on_a_gpu_are_those_of_the_cpu_and_nothing_waits(dataset, resident):
+    wanted, made = loader(dataset), loader(dataset, device=torch.device("cuda"), resident=resident)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        given = [made.batch(step) for step in range(70)]
+        given += [made.batch(step) for step in (40, 3)]
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    for step, batch in zip([*range(70), 40, 3], given, strict=True):
+        assert all(each.is_cuda for each in batch.values())
+        assert equal({name: each.cpu() for name, each in batch.items()}, wanted.batch(step))
+    assert equal({name: each.cpu() for name, each in made.peek(9).items()}, wanted.batch(9))
+    made.close()
+
+
+@pytest.mark.gpu
+def test_memory_of_a_batch_is_not_given_away_while_the_gpu_reads_it():
+    """Batches are copied on a stream of their own, whose memory must wait for the stream that uses them."""
+    dataset = numbers(2**20, slow=True)
+    wanted = loader(dataset, batch=2**16)
+    made = loader(dataset, device=torch.device("cuda"), resident="never", batch=2**16)
+    sums = []
+    for step in range(12):
+        batch = made.batch(step)
+        torch.cuda._sleep(20_000_000)
+        sums.append((batch["n"] * batch["square"] % 1009).sum())
+        del batch
+    made.close()
+    for step, total in enumerate(sums):
+        batch = wanted.batch(step)
+        assert total.item() == (batch["n"] * batch["square"] % 1009).sum().item()
 
 
 def test_small_data_is_resident_and_large_data_is_not(monkeypatch):
