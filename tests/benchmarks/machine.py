@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -17,6 +18,22 @@ def machine(seed: int) -> str:
         f"{_processor()}, {len(os.sched_getaffinity(0))} cores, {torch.get_num_threads()} threads, "
         f"load {os.getloadavg()[0]:.1f}, torch {torch.__version__}, {datetime.date.today()}, seed {seed}"
     )
+
+
+def facts(seed: int, device: str) -> dict[str, Any]:
+    """The same for a record."""
+    name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else _processor()
+    return {
+        "device": name,
+        "cores": len(os.sched_getaffinity(0)),
+        "threads": torch.get_num_threads(),
+        "load": round(os.getloadavg()[0], 1),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "date": str(datetime.date.today()),
+        "seed": seed,
+    }
 
 
 def rows(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -1,0 +1,66 @@
+"""Plain steps are the same work: equal losses on equal weights, batches and noise, before any move and after some."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from imgen.train.noise import mix, seed_noise
+
+sys.path.insert(0, str(Path(__file__).parent))
+from contests import Ours, Theirs, both, recipe_of
+from plain import Contest, contests
+
+CPU, SEED = torch.device("cpu"), 3
+CONTESTS = contests()
+
+
+@pytest.fixture
+def sides(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Ours, Theirs, Contest]]:
+    """imgen and the plain step on tiny networks, of the contest that the test is for."""
+    contest = CONTESTS[request.param]
+    recipe = recipe_of(request.param, contest, CPU, seed=SEED, tiny=True, play="eager", channels_last=False)
+    ours, theirs = both(contest, recipe, CPU, tmp_path)
+    yield ours, theirs, contest
+    ours.close()
+
+
+def losses(ours: Ours, batch: dict[str, torch.Tensor], cycle: int) -> dict[str, torch.Tensor]:
+    """Of all turns, as the contract asks for those of the plain step."""
+    game, step, found = ours.trainer.algorithm, ours.trainer.step, {}
+    torch.manual_seed(SEED)
+    batch = batch | game.share(batch)
+    for turn in [turn for each in range(step, step + cycle) for turn in game.turns(each)]:
+        torch.manual_seed(SEED)
+        found |= {f"{turn.__name__}/{name}": loss.detach() for name, loss in turn(batch)[0].items()}
+    return found
+
+
+@pytest.mark.parametrize("sides", CONTESTS, indirect=True)
+def test_losses_are_equal_before_any_move_and_after_some(sides):
+    ours, theirs, contest = sides
+    game, steps = ours.trainer.algorithm, contest.cycle + 1
+    first = ours.trainer._batch(0)
+    with torch.no_grad():
+        game.prepare(0)
+    before = losses(ours, first, contest.cycle)
+    torch.testing.assert_close(before, detached(theirs.plain.losses(first, SEED)), rtol=1e-4, atol=1e-6)
+    for step in range(steps):
+        batch = ours.trainer._batch(step)
+        ours.steps(1)
+        seed_noise(mix(SEED, 0, step), CPU)
+        theirs.plain.play(batch)
+        theirs.plain.done += 1
+    with torch.no_grad():
+        game.prepare(steps)
+    after = losses(ours, first, contest.cycle)
+    torch.testing.assert_close(after, detached(theirs.plain.losses(first, SEED)), rtol=2e-3, atol=1e-5)
+    assert not any(torch.equal(after[name], loss) for name, loss in before.items()), "all have moved"
+
+
+def detached(found: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: loss.detach() for name, loss in found.items()}
