@@ -28,13 +28,19 @@ class Started:
 
 @dataclass(frozen=True)
 class Logged:
-    """Means since the last one; rate: pictures a second, left: seconds to the end; memory: peak bytes on a GPU."""
+    """Means since the last one; rate: pictures a second, left: seconds to the end; memory: peak bytes on a GPU.
+
+    wait: part of the time since the last one in which the slowest process waited for its batches, 0 to 1.
+    remedy: what may shorten it, for people.
+    """
 
     step: int
     values: Mapping[str, float]
     rate: float
     left: float
     memory: int
+    wait: float = 0.0
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,8 @@ class Finished:
 Event = Started | Logged | Previewed | Saved | Evaluated | Unmeasured | Profiled | Finished
 Listener = Callable[[Event], None]
 
+_NOT_KEPT = ("sheet", "record", "table", "remedy")  # for people, or kept elsewhere
+
 
 class JsonLines:
     """Appends every event to `events.jsonl`, a JSON object a line."""
@@ -106,7 +114,7 @@ class JsonLines:
         """Append one line."""
         if isinstance(event, Started):
             self._drop_after(event)
-        told = {key: self._told(value) for key, value in vars(event).items() if key not in ("sheet", "record", "table")}
+        told = {key: self._told(value) for key, value in vars(event).items() if key not in _NOT_KEPT}
         line = {"event": type(event).__name__.lower(), "time": datetime.now(UTC).isoformat(timespec="seconds"), **told}
         with self.path.open("a", encoding="utf8") as file:
             file.write(json.dumps(line) + "\n")

@@ -13,6 +13,8 @@ from typing import Any
 from imgen.data.pictures import progress
 from imgen.train.events import Evaluated, Event, Finished, Logged, Previewed, Profiled, Saved, Started, Unmeasured
 
+_MUCH = 0.02  # of the time, waited for pictures
+
 
 class Console:
     """Progress on standard error: a bar in a terminal, plain lines in a log."""
@@ -22,6 +24,7 @@ class Console:
         self._quiet = quiet
         self._progress: Any = None
         self._task: Any = None
+        self._late, self._advised = 0, False
 
     def __enter__(self) -> Console:
         return self
@@ -100,10 +103,17 @@ class Console:
         told = f"{event.rate:,.0f} images/s  {left} left  {losses}"
         if event.memory:
             told += f"  {event.memory / 2**30:.1f} GiB"
+        if event.wait > _MUCH:
+            told += f"  {100 * event.wait:.0f} % waiting for pictures"
         if self._progress is not None:
             self._progress.update(self._task, completed=event.step, description=told)
         else:
             self.say(f"step {event.step:,}: {told}")
+        # The first pictures of a run always take their time: twice in succession is no accident.
+        self._late = self._late + 1 if event.wait > _MUCH else 0
+        if self._late == 2 and event.remedy and not self._advised:
+            self._advised = True
+            self.say(f"training waits for its pictures: {event.remedy}")
 
 
 class TensorBoard:
@@ -124,7 +134,8 @@ class TensorBoard:
             return
         match event:
             case Logged():
-                for name, value in {**event.values, "images_per_second": event.rate}.items():
+                told = {**event.values, "images_per_second": event.rate, "data_wait": event.wait}
+                for name, value in told.items():
                     self._writer.add_scalar(name, value, event.step)
             case Previewed():
                 import numpy as np

@@ -179,7 +179,9 @@ class Trainer:
         self._clock, self._clock_step = now, self.step
         left = (self.settings.steps - self.step) * seconds / steps
         memory = torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else 0
-        self._tell(Logged(self.step, self.meters.read(), steps * self.images_a_step / seconds, left, memory))
+        wait = -dist.least(-round(1e6 * self.loader.waited()), self.device) / 1e6 / seconds
+        rate, values = steps * self.images_a_step / seconds, self.meters.read()
+        self._tell(Logged(self.step, values, rate, left, memory, min(wait, 1.0), self.loader.remedy()))
 
     def _check_finite(self) -> None:
         bad = self.meters.first_bad()
@@ -207,7 +209,7 @@ class Trainer:
 
     def _first_batch(self) -> dict[str, Tensor]:
         if not hasattr(self, "_shown"):
-            batch = self._batch(0) | self._held_out()
+            batch = _as_floats(self.loader.peek(0)) | self._held_out()
             seed_noise(mix(self.settings.seed, -4, 0), self.device)
             self._shown = {**batch, **self.algorithm.share(batch)}
         return self._shown

@@ -15,8 +15,8 @@ from imgen.train.listeners import Console, TensorBoard
 SHEET = Image.new("RGB", (4, 4))
 
 
-def logged(step: int, value: float = 0.5) -> Logged:
-    return Logged(step, {"judge/d": value}, rate=100.0, left=3.0, memory=0)
+def logged(step: int, value: float = 0.5, wait: float = 0.01, remedy: str = "pack them") -> Logged:
+    return Logged(step, {"judge/d": value}, rate=100.0, left=3.0, memory=0, wait=wait, remedy=remedy)
 
 
 def every(folder: Path) -> list:
@@ -45,6 +45,7 @@ def test_every_event_is_a_line(tmp_path):
         *("started", "logged", "previewed", "saved", "logged", "saved", "evaluated", "finished")
     ]
     assert told[1]["values"] == {"judge/d": 0.5} and told[1]["step"] == 2
+    assert told[1]["wait"] == 0.01 and "remedy" not in told[1]
     assert told[3]["path"] == "checkpoints/step-00000002"
     assert str(tmp_path) not in (tmp_path / "events.jsonl").read_text(), "paths are relative to the run"
     assert all(line["time"].endswith("+00:00") for line in told)
@@ -82,6 +83,21 @@ def test_the_console_tells_progress_on_standard_error(tmp_path, capsys):
     assert capsys.readouterr().err == "resuming at step 2 of 4 on cpu\n"
 
 
+def test_a_long_wait_for_pictures_is_shown_and_its_remedy_told_once(capsys):
+    console = Console()
+    for step, wait in enumerate((0.6, 0.01, 0.3, 0.021, 0.5, 0.0, 0.2, 0.2)):
+        console(logged(step, wait=wait))
+    lines = capsys.readouterr().err.splitlines()
+    shown = [line.partition("judge/d 0.5")[2] for line in lines]
+    waits = ["60 %", "", "30 %", "2 %", "", "50 %", "", "20 %", "20 %"]
+    assert shown == [f"  {wait} waiting for pictures" if wait else "" for wait in waits]
+    assert lines[4] == "training waits for its pictures: pack them", "not at the first, which every run has"
+    for step in range(3):
+        console(logged(step, wait=0.3, remedy=""))
+    Console()(logged(1, wait=0.3))
+    assert "training waits" not in capsys.readouterr().err
+
+
 def test_a_quiet_console_says_nothing(tmp_path, capsys):
     console = Console(quiet=True)
     for event in every(tmp_path):
@@ -115,7 +131,7 @@ def test_tensorboard_gets_scalars_and_sheets(tmp_path):
     event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     board = event_accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
     board.Reload()
-    assert {"judge/d", "images_per_second", "drawn-identity/auc"} <= set(board.Tags()["scalars"])
+    assert {"judge/d", "images_per_second", "data_wait", "drawn-identity/auc"} <= set(board.Tags()["scalars"])
     assert board.Tags()["images"] == ["preview"]
     assert [scalar.step for scalar in board.Scalars("judge/d")] == [2, 4]
 

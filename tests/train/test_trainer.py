@@ -176,6 +176,26 @@ def test_beats(trainer, heard):
     assert all(event.path.is_file() for event in heard.of(Previewed))
 
 
+def test_the_part_of_the_time_that_is_waited_for_data_is_told(trainer, heard, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("imgen.train.trainer.time", SimpleNamespace(monotonic=lambda: now[0]))
+    made = trainer(listeners=[heard], steps=4, log_every=2, save_every=100)
+    made.loader._clock = lambda: now[0]
+
+    def taking(seconds, work):
+        def slow(*given):
+            now[0] += seconds
+            return work(*given)
+
+        return slow
+
+    made.loader._gather = taking(1.0, made.loader._gather)
+    made.algorithm.conclude = taking(3.0, made.algorithm.conclude)
+    made.fit(StopSignals())
+    assert [event.wait for event in heard.of(Logged)] == [0.25, 0.25]
+    assert {event.remedy for event in heard.of(Logged)} == {""}, "it is in memory"
+
+
 def test_previews_come_from_the_same_latents_throughout_and_after_resuming(trainer, heard, monkeypatch, stopping):
     """Learning nothing, the sheets are equal; and they are those of a run that was resumed."""
     made = trainer("still", listeners=[heard], preview_every=2, steps=6)
