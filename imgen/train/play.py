@@ -25,6 +25,8 @@ class Seat:
     optimizer: Optimizer
     rates: list[float]
     """The optimizer's own learning rates, before the schedule."""
+    bound: Mapping[str, Tensor] | None = None
+    """Gradients that the parameters hold from one play of a turn to the next, where they are lasting ones."""
 
     def pace(self, step: int) -> None:
         """Set the learning rates of a step."""
@@ -116,6 +118,8 @@ class Derived:
     losses: Mapping[str, Tensor]
     values: Mapping[str, Tensor]
     gradients: Mapping[str, Mapping[str, Tensor]]
+    lasting: bool = False
+    """Whether these are the same tensors at every call for this turn, in the memory order of their parameters."""
 
 
 class Way(Protocol):
@@ -185,25 +189,34 @@ class House:
                 dist.average([*(each for mine in derived.gradients.values() for each in mine.values()), *buffers])
         with part(f"{called}: move"):
             for name, gradients in derived.gradients.items():
-                self._move(seats[name], gradients)
+                self._move(seats[name], gradients, derived.lasting)
         return dict(derived.losses), dict(derived.values)
 
-    def _move(self, seat: Seat, gradients: Mapping[str, Tensor]) -> None:
-        for name, gradient in gradients.items():
-            parameter = seat.parameters[name]
-            # Fused optimizers walk through memory: a gradient in another order would move the wrong weights.
-            if gradient.stride() != parameter.stride():
-                gradient = torch.empty_like(parameter, requires_grad=False).copy_(gradient)
-            parameter.grad = gradient
+    def _move(self, seat: Seat, gradients: Mapping[str, Tensor], lasting: bool) -> None:
+        if seat.bound is not gradients:
+            _bind(seat, gradients)
         if self.clip_grad:
             nn.utils.clip_grad_norm_(list(seat.parameters.values()), self.clip_grad)
         seat.optimizer.step()
-        seat.optimizer.zero_grad(set_to_none=True)
+        # Lasting ones stay where they are: parameters are many, and each costs the host time at every move.
+        seat.bound = gradients if lasting else None
+        if not lasting:
+            seat.optimizer.zero_grad(set_to_none=True)
         if seat.player.clamp is not None:
             bound = seat.player.clamp
             with torch.no_grad():
                 for parameter in seat.parameters.values():
                     parameter.clamp_(-bound, bound)
+
+
+def _bind(seat: Seat, gradients: Mapping[str, Tensor]) -> None:
+    """Hand the parameters of a player these gradients, and none to those that a loss does not reach."""
+    for name, parameter in seat.parameters.items():
+        gradient = gradients.get(name)
+        # Fused optimizers walk through memory: a gradient in another order would move the wrong weights.
+        if gradient is not None and gradient.stride() != parameter.stride():
+            gradient = torch.empty_like(parameter, requires_grad=False).copy_(gradient)
+        parameter.grad = gradient
 
 
 def restart(name: str, seats: dict[str, Seat]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -224,6 +226,40 @@ def test_what_a_turn_must_not_give_is_told_in_a_line(duel, batch, given, movers,
     with pytest.raises(PluginError) as failed:
         House(Eager(CPU)).play(forge, batch, algorithm, take_seats(algorithm))
     assert str(failed.value).startswith(told)
+
+
+class Lasting:
+    """Writes its gradients into the same tensors at every play of a turn, as a record does."""
+
+    def __init__(self) -> None:
+        self.kept = {}
+
+    def derive(self, turn, batch, seats):
+        fresh = Eager(CPU).derive(turn, batch, seats)
+        kept = self.kept.setdefault(turn, replace(fresh, lasting=True))
+        for name, gradients in fresh.gradients.items():
+            for key, gradient in gradients.items():
+                kept.gradients[name][key].copy_(gradient)
+        return kept
+
+
+def test_gradients_that_last_move_players_as_fresh_ones_do(duel, batch):
+    """Turns that reach other parameters of the same player, and a restart in between."""
+    found = []
+    for way in (Eager(CPU), Lasting()):
+        algorithm = duel()
+        algorithm.d.extra = nn.Parameter(torch.ones(2, dtype=torch.float64))
+        algorithm.d.reset_parameters = lambda d=algorithm.d: d.weight.fill_(0.5)
+        reaching = turn("d")(lambda batch, a=algorithm: ({"d": a.losses(batch)["d"] + 0.1 * a.d.extra.norm()}, {}))
+        seats, house = take_seats(algorithm), House(way)
+        for each in (algorithm.both, reaching, algorithm.both, reaching, reaching, "restart", algorithm.both, reaching):
+            if each == "restart":
+                restart("d", seats)
+            else:
+                house.play(each, {"x": 0.1 * batch["x"]}, algorithm, seats)
+        found.append([parameter.detach() for parameter in algorithm.parameters()])
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+    assert not torch.equal(found[0][-1], torch.ones(2)) and found[0][0].isfinite().all()
 
 
 def test_parameters_that_a_loss_does_not_reach_stay(duel, batch):
