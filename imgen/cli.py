@@ -1,8 +1,7 @@
-"""The command line, and the one place where errors become messages."""
+"""The command line, where errors end as messages."""
 
 from __future__ import annotations
 
-import errno
 import os
 import pkgutil
 import sys
@@ -10,8 +9,8 @@ import sys
 import click
 
 from imgen import __version__, plugins
-from imgen.distributions import OURS
-from imgen.errors import ImgenError, near_miss
+from imgen.errors import near_miss
+from imgen.messages import lines_of
 
 _COMMANDS = {
     "train": "imgen.commands.train:train",
@@ -115,39 +114,13 @@ def main(argv: list[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
-        return _tell(error, found)
+        lines, status = lines_of(error, found)
+        for line in lines:
+            click.echo(line, err=True)
+        return status
 
 
 def _alone(argv: list[str]) -> bool:
     """Whether a command line is one that imports no plugin of others."""
     first = argv[0] if argv else ""
     return first in _ALONE or (first == "plugins" and not _LISTING.isdisjoint(argv))
-
-
-def _tell(error: Exception, found: plugins.Plugins) -> int:
-    """Say what went wrong, a line for each error, and give the exit status."""
-    if isinstance(error, ImgenError):
-        for line in str(error).splitlines():
-            click.echo(f"imgen: {line}", err=True)
-        return error.exit_status
-    if isinstance(error, OSError):
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        hint = "; free some space and start the same command again" if full else ""
-        click.echo(f"imgen: {error.filename or 'the system'}: {error.strerror or error}{hint}", err=True)
-        return 1
-    told = " ".join(str(error).split())[:500]
-    place = _in_a_plugin(error, found)
-    if place:
-        click.echo(f"imgen: {place}: {type(error).__name__}: {told} (--debug shows the whole way)", err=True)
-        return 1
-    click.echo(f"imgen: unexpected {type(error).__name__}: {told} (--debug shows where)", err=True)
-    return 1
-
-
-def _in_a_plugin(error: Exception, found: plugins.Plugins) -> str:
-    """The plugin of others, and the line of its code, in which an error arose; nothing where that was elsewhere."""
-    others = {info.source.partition(":")[0].split(".")[0]: info for info in found.infos if info.package != OURS}
-    told = [
-        f"plugin '{others[module].name}': {place}" for module, place in plugins.places_of(error) if module in others
-    ]
-    return told[-1] if told else ""

@@ -36,7 +36,7 @@ LAYERS = (
     },
     {"registry", "model", "data", "hookspecs"},
     {
-        *("recipe", "overrides", "plugins", "privacy", "algorithm", "builtin", "train_settings"),
+        *("recipe", "overrides", "plugins", "messages", "privacy", "algorithm", "builtin", "train_settings"),
         *("sampling", "traversing", "encoding", "translating"),
     },
     {
