@@ -44,12 +44,13 @@ class Built:
     metrics: Mapping[str, Chosen]
 
 
-def build(recipe: Recipe, plugins: Plugins) -> Built:
+def build(recipe: Recipe, plugins: Plugins, *, dataset: Dataset | None = None) -> Built:
     """Build a recipe's data set, its algorithm with first weights that follow from the seed, and its metrics.
 
+    dataset: the recipe's own where it is built already, as for another run.
     Raises: `RecipeError` or `DataError` where they do not go together.
     """
-    dataset = dataset_from(recipe.dataset, plugins)
+    dataset = dataset_from(recipe.dataset, plugins) if dataset is None else dataset
     recipe = _in_steps(recipe, dataset)
     torch.manual_seed(recipe.train.seed)
     algorithm: Algorithm = _call(plugins, "algorithms", recipe.algorithm, dataset.spec)

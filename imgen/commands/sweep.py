@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imgen.commands.options import as_json, give, say
+from imgen.commands.options import as_json, give
 
 if TYPE_CHECKING:
     from imgen.overrides import Override
@@ -80,12 +80,21 @@ SIZE = Amount("size", _BYTES, "500M or 4G")
 @click.option(
     "--memory-per-run", metavar="SIZE", type=SIZE, help="Main memory that a run is given room for, such as 4G."
 )
-@click.option("--max-parallel", metavar="N", type=click.IntRange(1), help="Runs at once; default as many as have room.")
+@click.option(
+    "--seeds-per-process",
+    metavar="N",
+    type=click.IntRange(1, 1000),
+    default=1,
+    help="Runs that differ in their seeds alone share a process, its cores and its GPU, up to N of them; default 1.",
+)
+@click.option(
+    "--max-parallel", metavar="N", type=click.IntRange(1), help="Processes at once; default as many as have room."
+)
 @click.option(
     "--retries", metavar="N", type=click.IntRange(0), default=2, help="Starts anew after a crash or a kill; default 2."
 )
 @click.option(
-    "--timeout", metavar="T", type=DURATION, help="Longest time of one start, such as 90m; it saves, and failed."
+    "--timeout", metavar="T", type=DURATION, help="Longest time of one process, such as 90m; it saves, and failed."
 )
 @click.option(
     "--grace", metavar="T", type=DURATION, default=60.0, help="Time to save in when runs are ended; default 60."
@@ -108,19 +117,26 @@ def sweep(found: Plugins, recipe: str, dry_run: bool, as_json: bool, **options: 
     are in logs/, and sweep.json says what the sweep is. On a cluster, --out lies on a disk that all machines share, and
     imgen is installed on each.
 
+    With --seeds-per-process, small models fill a GPU: the runs of a process take their steps in turn, each bit for bit
+    as it would alone on a CPU, with its own folder and log. On a CPU, processes of their own use more cores.
+
     A run that crashes, is killed or ends with status 75 is started again; one that is refused (status 2), diverges or
     takes longer than --timeout is not. Ctrl-C lets the runs save and ends the sweep. The exit status is 0 when all runs
     are complete, 1 when some failed.
     """
-    from imgen.sweeping import conduct, folder, states
+    from imgen.sweeping import conduct, folder, groups, states
 
     points, out, described = _planned(recipe, options, found)
+    together = groups.Groups(points, options["seeds_per_process"])
+    together.check()
     places = folder.Places(out)
     journal = states.journal(places)
     seen = {point.name: conduct.Seen(point.name, states.read(places, point, journal)) for point in points}
     todo = [point for point in points if _is_due(seen[point.name], options["skip_failed"])]
     if dry_run:
-        _list(out, points, seen, {point.name for point in todo}, as_json)
+        from imgen.commands.sweep_shown import list_runs
+
+        list_runs(places, points, seen, together.all([point.name for point in todo]), as_json)
         return 0
     ended: Exception | None = None
     if todo:
@@ -178,6 +194,11 @@ def _check_terms(options: dict[str, Any]) -> None:
     gpus = options["gpus_per_run"]
     if gpus and gpus > 1 and gpus != int(gpus):
         raise click.UsageError(f"--gpus-per-run {gpus:g}: a part of one GPU, such as 0.25, or a whole number")
+    if gpus and gpus > 1 and options["seeds_per_process"] > 1:
+        raise click.UsageError(
+            f"--seeds-per-process {options['seeds_per_process']}: the runs of a process share one GPU, so "
+            f"--gpus-per-run cannot be {gpus:g}; give 1 or a part"
+        )
     for text in options["variables"]:
         if not re.match(r"[A-Za-z_]\w*=", text):
             raise click.UsageError(f"--env {text}: write it as --env NAME=VALUE")
@@ -217,6 +238,7 @@ def _work(
     shown = Shown(quiet=as_json)
     terms = conduct.Terms(
         cpus=options["cpus_per_run"],
+        together=options["seeds_per_process"],
         retries=options["retries"],
         timeout=options["timeout"],
         grace=options["grace"],
@@ -242,31 +264,3 @@ def _work(
             if asked.word:
                 return asked.end(f"the same command goes on with {out}")
     return None
-
-
-def _list(out: Path, points: list[Point], seen: dict[str, Seen], due: set[str], as_json: bool) -> None:
-    from imgen.commands.show import table
-    from imgen.commands.sweep_shown import as_object
-    from imgen.sweeping.folder import Places
-
-    if as_json:
-        told = as_object(Places(out), points, seen)
-        for run in told["runs"]:
-            run["action"] = _action(seen[run["name"]], run["name"] in due)
-        give(told)
-        return
-    rows = [
-        [point.name, seen[point.name].state.told(), _action(seen[point.name], point.name in due)] for point in points
-    ]
-    table(["run", "state", "would be"], rows)
-    say(f"sweep {out}: {len(points):,} runs, {len(due):,} of them to train")
-
-
-def _action(seen: Seen, due: bool) -> str:
-    from imgen.sweeping import states
-
-    if not due:
-        return "left alone"
-    if seen.state.state == states.RUNNING:
-        return "waited for, then resumed"
-    return f"resumed at step {seen.state.step:,}" if seen.state.step else "trained"

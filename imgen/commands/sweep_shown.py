@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from imgen.commands.options import say
+from imgen.commands.options import give, say
 from imgen.sweeping.conduct import Seen
 from imgen.sweeping.folder import Places
 from imgen.sweeping.grid import Point
@@ -115,6 +115,39 @@ def as_object(places: Places, points: Sequence[Point], seen: Mapping[str, Seen])
     return {"sweep": str(places.out), "counts": {state: counts[state] for state in _ORDER}, "runs": runs}
 
 
+def list_runs(
+    places: Places,
+    points: Sequence[Point],
+    seen: Mapping[str, Seen],
+    processes: Sequence[Sequence[str]],
+    as_json: bool,
+) -> None:
+    """List the runs, how far they are and what would be done. processes: those to train, by the process of each."""
+    from imgen.commands.show import table
+
+    within = {name: number for number, names in enumerate(processes, 1) for name in names}
+    if as_json:
+        told = as_object(places, points, seen)
+        for run in told["runs"]:
+            run["action"] = _action(seen[run["name"]], run["name"] in within)
+            run["process"] = within.get(run["name"])
+        give(told)
+        return
+    shared = len(within) > len(processes)
+    rows = [
+        [
+            point.name,
+            seen[point.name].state.told(),
+            _action(seen[point.name], point.name in within),
+            *([str(within.get(point.name, ""))] if shared else ()),
+        ]
+        for point in points
+    ]
+    table(["run", "state", "would be", *(["in process"] if shared else ())], rows)
+    told_of = f" in {len(processes):,} processes" if shared else ""
+    say(f"sweep {places.out}: {len(points):,} runs, {len(within):,} of them to train{told_of}")
+
+
 def _counted(seen: Sequence[Seen]) -> str:
     counts = Counter(each.state.state for each in seen)
     return f"{len(seen):,} runs: " + ", ".join(f"{counts[state]:,} {state}" for state in _ORDER if counts[state])
@@ -152,3 +185,11 @@ def _table(seen: Sequence[Seen], height: int) -> Any:
     if len(ordered) > max(3, height):
         table.add_row(f"and {len(ordered) - max(3, height):,} more", *[""] * 6)
     return table
+
+
+def _action(seen: Seen, due: bool) -> str:
+    if not due:
+        return "left alone"
+    if seen.state.state == RUNNING:
+        return "waited for, then resumed"
+    return f"resumed at step {seen.state.step:,}" if seen.state.step else "trained"

@@ -16,23 +16,25 @@ from typing import Any, Protocol
 from imgen import files
 from imgen.errors import ImgenError
 from imgen.sweeping import states
+from imgen.sweeping.ending import KILL, STOP, Outcome
 from imgen.sweeping.folder import Places
 from imgen.sweeping.grid import Point
+from imgen.sweeping.groups import Groups
 from imgen.sweeping.states import DONE, FAILED, RUNNING, UNFINISHED, WAITING, Attempt, State
-from imgen.sweeping.tasks import KILL, STOP, Job, Outcome
+from imgen.sweeping.tasks import Job, Run
 from imgen.train.signals import Stopped
 
 _TICK, _KILLED = 0.5, 15.0  # seconds between two looks, and until killed runs are given up
 
 
 class Machines(Protocol):
-    """What hands runs to workers: `pool.Pool`."""
+    """What hands jobs to workers: `pool.Pool`."""
 
     gpus: float
 
     def submit(self, job: Job) -> Any: ...
     def ended(self, tokens: Sequence[Any], seconds: float) -> list[Any]: ...
-    def outcome(self, token: Any) -> Outcome: ...
+    def outcomes(self, token: Any) -> Sequence[Outcome]: ...
     def cancel(self, tokens: Sequence[Any]) -> None: ...
     def ask(self, word: str) -> dict[str, tuple[str, int]]: ...
 
@@ -41,11 +43,13 @@ class Machines(Protocol):
 class Terms:
     """How runs are trained.
 
-    retries: times that a run is started again in this command. grace: seconds to save in. timeout: seconds of one
-    attempt. most: runs at once, None as many as the machines take.
+    together: runs in one process, which shares the cores and GPUs of one run. retries: times that a run is started
+    again in this command. grace: seconds to save in. timeout: seconds of one process. most: processes at once, None as
+    many as the machines take.
     """
 
     cpus: float = 1
+    together: int = 1
     retries: int = 2
     timeout: float | None = None
     grace: float = 60
@@ -91,9 +95,10 @@ class Conductor:
     ) -> None:
         """points: the runs to train; seen: those and the others. told: hears how far it is; say: gets lines."""
         self.places, self.terms, self.seen = places, terms, seen
-        self.points = {point.name: point for point in points}
+        self.names = [point.name for point in points]
+        self.groups = Groups(points, terms.together)
         self.told, self.say = told, say
-        self._running: dict[Any, str] = {}
+        self._running: dict[Any, tuple[str, ...]] = {}
         self._problem: ImgenError | None = None
 
     def work(self, pool: Machines, asked: Asked) -> None:
@@ -101,20 +106,26 @@ class Conductor:
 
         Raises: `Stopped` after a signal, `ImgenError` where a machine does not see the folder; runs are saved before.
         """
-        for name in self.points:
+        for name in self.names:
             self.seen[name].become(_unfinished(self.seen[name].state))
         session = secrets.token_hex(8)
         files.write(self.places.session, session)
-        waiting = deque(self.points)
+        waiting = deque(self.names)
         word, until = "", 0.0
         while waiting or self._running:
-            while waiting and not word and len(self._running) < (self.terms.most or len(self.points)):
-                name = waiting.popleft()
-                self._running[pool.submit(self._job(name, session, pool.gpus))] = name
+            while waiting and not word and len(self._running) < (self.terms.most or len(self.names)):
+                names = self.groups.next(waiting)
+                for name in names:
+                    waiting.remove(name)
+                self._running[pool.submit(self._job(names, session, pool.gpus))] = names
             for token in pool.ended(list(self._running), _TICK):
-                name = self._running.pop(token)
-                if self._take(name, pool.outcome(token)) and not word:
-                    waiting.append(name)
+                names, outcomes = self._running.pop(token), pool.outcomes(token)
+                # One outcome stands for all, as where their machine was lost.
+                for name, outcome in zip(
+                    names, outcomes if len(outcomes) > 1 else [*outcomes] * len(names), strict=True
+                ):
+                    if self._take(name, outcome) and not word:
+                        waiting.append(name)
             at = pool.ask(word)
             self._look(at)
             self.told(list(self.seen.values()))
@@ -131,14 +142,12 @@ class Conductor:
         if self._problem:
             raise self._problem
 
-    def _job(self, name: str, session: str, gpus: float) -> Job:
+    def _job(self, names: Sequence[str], session: str, gpus: float) -> Job:
         places, terms = self.places, self.terms
-        self.seen[name].begun = states.started(places.run(name))
+        for name in names:
+            self.seen[name].begun = states.started(places.run(name))
         return Job(
-            name=name,
-            recipe=str(places.recipe(name)),
-            folder=str(places.run(name)),
-            log=str(places.log(name)),
+            tuple(Run(name, str(places.recipe(name)), str(places.run(name)), str(places.log(name))) for name in names),
             cwd=str(Path.cwd()),
             session=session,
             session_file=str(places.session),
@@ -184,23 +193,25 @@ class Conductor:
 
     def _look(self, at: Mapping[str, tuple[str, int]]) -> None:
         """How far the runs are that workers are at."""
-        for name in self._running.values():
-            where, process = at.get(name, ("", 0))
-            if not process:
-                continue
-            seen = self.seen[name]
-            if seen.state.state != RUNNING:
-                seen.become(RUNNING, where=where)
-            if states.started(self.places.run(name)) == seen.begun:
-                continue
-            step, steps, rate, left = states.progress(self.places.run(name))
-            seen.rate, seen.left = rate, left
-            seen.state = replace(seen.state, where=where, step=step, steps=steps or seen.state.steps)
+        for names in self._running.values():
+            where, process = at.get(names[0], ("", 0))
+            if process:
+                for name in names:
+                    self._look_at(name, where)
+
+    def _look_at(self, name: str, where: str) -> None:
+        seen, folder = self.seen[name], self.places.run(name)
+        if seen.state.state != RUNNING:
+            seen.become(RUNNING, where=where)
+        if states.started(folder) == seen.begun:
+            return
+        step, steps, seen.rate, seen.left = states.progress(folder)
+        seen.state = replace(seen.state, where=where, step=step, steps=steps or seen.state.steps)
 
     def _take_back(self, pool: Machines, at: Mapping[str, tuple[str, int]]) -> None:
         """Runs that no worker has begun wait for the next time."""
-        for token, name in list(self._running.items()):
-            if name not in at:
+        for token, names in list(self._running.items()):
+            if names[0] not in at:
                 pool.cancel([token])
                 del self._running[token]
 

@@ -20,7 +20,8 @@ from imgen.errors import ImgenError
 from imgen.extras import need
 from imgen.sweeping import tasks
 from imgen.sweeping.clusters import SILENT, check_address, check_room
-from imgen.sweeping.tasks import Job, Outcome
+from imgen.sweeping.ending import STOP, Outcome
+from imgen.sweeping.tasks import Job
 
 _ANSWER, _BEAT = 20.0, 1.0  # seconds for the board to answer, and between two looks at it
 _PAUSE = 0.1  # seconds between two looks at whether Ray has started
@@ -103,7 +104,7 @@ class Pool:
         self.close()
 
     def submit(self, job: Job) -> Any:
-        """Hand in a run; gives a token for `ended` and `outcome`."""
+        """Hand in what one process is to train; gives a token for `ended` and `outcomes`."""
         return self._task.remote(job, self._board)
 
     def ended(self, tokens: Sequence[Any], seconds: float) -> list[Any]:
@@ -116,20 +117,20 @@ class Pool:
             done, _ = self._ray.wait(list(tokens), num_returns=1, timeout=seconds)
         return list(done)
 
-    def outcome(self, token: Any) -> Outcome:
-        """What became of a run that is through."""
+    def outcomes(self, token: Any) -> Sequence[Outcome]:
+        """What became of the runs of a job that is through; one outcome stands for all of them."""
         errors = self._ray.exceptions
         try:
-            told: Outcome = self._ray.get(token, timeout=_ANSWER)
+            told: Sequence[Outcome] = self._ray.get(token, timeout=_ANSWER)
             return told
         except errors.TaskCancelledError:
-            return Outcome("ended", reason="had not begun")
+            return [Outcome("ended", reason="had not begun")]
         except (errors.WorkerCrashedError, errors.NodeDiedError, errors.OutOfMemoryError) as error:
-            return Outcome("failed", reason=f"its worker or machine was lost ({type(error).__name__})", again=True)
+            return [Outcome("failed", reason=f"its worker or machine was lost ({type(error).__name__})", again=True)]
         except errors.RayError as error:
             # What the worker's own code raised: imgen is absent there, or of another version.
             told_ = [line for line in str(error).splitlines() if line.strip()]
-            return Outcome("failed", reason=(told_[-1] if told_ else type(error).__name__)[:300])
+            return [Outcome("failed", reason=(told_[-1] if told_ else type(error).__name__)[:300])]
 
     def cancel(self, tokens: Sequence[Any]) -> None:
         """Take back runs that have not begun."""
@@ -242,8 +243,8 @@ def sweep_up(folder: Path) -> None:
             continue  # at work, or somebody else's
 
 
-def _train(job: Job, board: Any) -> Outcome:
-    """The task of Ray: one attempt at one run."""
+def _train(job: Job, board: Any) -> Sequence[Outcome]:
+    """The task of Ray: one attempt at the runs of a job."""
     import ray
 
     where, at, word = socket.gethostname(), [0], [""]
@@ -256,7 +257,7 @@ def _train(job: Job, board: Any) -> Outcome:
         except ray.exceptions.ActorUnavailableError:
             return word[0]  # it moves to another machine
         except ray.exceptions.RayActorError:
-            return tasks.STOP  # whoever started the sweep is gone
+            return STOP  # whoever started the sweep is gone
         except ray.exceptions.RayError:
             return word[0]
 

@@ -1,4 +1,4 @@
-"""What a worker does for one run: start its training in a process of its own, watch it, end it, and say what became.
+"""What a worker does: start the training of a run, or of several, in a process, watch it, end it, say what became.
 
 A crash there takes no worker along. Nothing here imports torch or Ray, so that a worker stays small.
 """
@@ -13,33 +13,38 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-STOP, KILL = "stop", "kill"
-"""Words by which a worker is asked to end its run: in order, or at once."""
+from imgen.sweeping import ending
+from imgen.sweeping.ending import BUSY, KILL, SAVED, STOP, Outcome
 
 _PAUSE, _BEAT, _SEEN = 0.1, 1.0, 15.0  # seconds between looks at the process, and at whoever asks; for a file to show
 _TAIL = 16_384
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-_BUSY = "another process is training this run"
-_DIVERGED = "is not a finite number"
-"""Ends of messages of `imgen train`: one passes, the other comes back however often the run is started again."""
 
 
 @dataclass(frozen=True)
-class Job:
-    """One run to train, as a worker on any machine needs it; paths are relative to `cwd` or absolute.
-
-    session: what the file `session_file` must say, if the worker sees the sweep's folder. timeout, grace: seconds.
-    """
+class Run:
+    """One run to train; paths are relative to the job's `cwd` or absolute."""
 
     name: str
     recipe: str
     folder: str
     log: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one process is to train, as a worker on any machine needs it.
+
+    runs: one, or several that differ in their seeds alone. session: what the file `session_file` must say, if the
+    worker sees the sweep's folder. timeout, grace: seconds.
+    """
+
+    runs: tuple[Run, ...]
     cwd: str
     session: str
     session_file: str
@@ -49,43 +54,54 @@ class Job:
     grace: float = 60
     environment: Mapping[str, str] = field(default_factory=dict)
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one attempt.
-
-    how: `done`, `failed`, `ended` as it was asked to, or `unshared`: this machine does not see the sweep's folder.
-    again: whether it makes sense to start the run again.
-    """
-
-    how: str
-    status: int | None = None
-    reason: str = ""
-    seconds: float = 0.0
-    where: str = ""
-    again: bool = False
+    @property
+    def name(self) -> str:
+        """By which it is known while it is at work: that of its first run."""
+        return self.runs[0].name
 
 
-def train(job: Job, asked: Callable[[int], str]) -> Outcome:
-    """Train one run to its end, or until something happens to it.
+def train(job: Job, asked: Callable[[int], str]) -> tuple[Outcome, ...]:
+    """Train the runs to their ends, or until something happens to them; gives what became of each.
 
     asked: called every second with the process's number, gives a word such as `STOP`, or nothing.
     """
     began, where = time.monotonic(), platform.node()
     if word := asked(0):
-        return Outcome("ended", reason=f"asked to {word} before it began", where=where)
+        return (Outcome("ended", reason=f"asked to {word} before it began", where=where),) * len(job.runs)
     if wrong := _unseen(job):
-        return Outcome("unshared", reason=wrong, where=where)
-    folder, log = Path(job.cwd, job.folder), Path(job.cwd, job.log)
-    if not _wait_for(folder, job.grace + _SEEN, asked):
-        reason = f"{_BUSY}, outside of this sweep"
-        return Outcome("failed", reason=reason, seconds=time.monotonic() - began, where=where)
-    start = log.stat().st_size if log.exists() else 0
-    with log.open("ab") as file, _started(job, file.fileno()) as process:
+        return (Outcome("unshared", reason=wrong, where=where),) * len(job.runs)
+    busy = [each for each in job.runs if not _wait_for(Path(job.cwd, each.folder), job.grace + _SEEN, asked)]
+    held = Outcome("failed", reason=f"{BUSY}, outside of this sweep", seconds=time.monotonic() - began, where=where)
+    free = tuple(each for each in job.runs if each not in busy)
+    became = dict.fromkeys(busy, held)
+    if free:
+        became |= dict(zip(free, _train(replace(job, runs=free), asked, where), strict=True))
+    return tuple(became[each] for each in job.runs)
+
+
+def _train(job: Job, asked: Callable[[int], str], where: str) -> list[Outcome]:
+    began = time.monotonic()
+    logs = [Path(job.cwd, each.log) for each in job.runs]
+    several = len(logs) > 1
+    # What each run says goes to its own log; the process itself may have last words, too.
+    own = logs[0].with_suffix(".process.log") if several else logs[0]
+    starts = [_announce(job, log) for log in logs]
+    last = _announce(job, own) if several else starts[0]
+    with own.open("ab") as file, _started(job, file.fileno()) as process:
         asked_for = _watch(process, job, asked)
         status = process.returncode
-    told = last_lines(log, 1, start)
-    return _outcome(job, status, asked_for, told[0] if told else "", time.monotonic() - began, where)
+    seconds, outcomes = time.monotonic() - began, []
+    for log, start in zip(logs, starts, strict=True):
+        told = last_lines(log, 1, start)
+        ended = ending.ended_in(tail(log, start)) if several else None
+        if several and ended is None:
+            # It was cut off with its process, whose words say more.
+            told = last_lines(own, 1, last) or told
+        its, took = ended or (status, seconds)
+        # What ended by itself was not ended by whoever asked the process to.
+        why = "" if ended and its not in SAVED else asked_for
+        outcomes.append(ending.outcome(its, why, told[0] if told else "", took, where, job.timeout))
+    return outcomes
 
 
 def is_held(folder: Path) -> bool:
@@ -118,8 +134,12 @@ def tail(path: Path, start: int = 0) -> str:
 
 def command(job: Job) -> list[str]:
     """What the worker starts: the training, on a lifeline."""
-    train = ["imgen", "train", job.recipe, "--out", job.folder]
-    if job.gpus > 1:
+    first = job.runs[0]
+    train = ["imgen", "train", first.recipe, "--out", first.folder]
+    if len(job.runs) > 1:
+        paths = [path for each in job.runs for path in (each.recipe, each.folder, each.log)]
+        train = ["imgen.sweeping.several", "auto" if job.gpus else "cpu", *paths]
+    elif job.gpus > 1:
         train = ["imgen.sweeping.together", str(int(job.gpus)), *train]
     elif job.gpus == 0:
         train += ["--device", "cpu"]
@@ -134,14 +154,6 @@ def environment(job: Job, around: Mapping[str, str]) -> dict[str, str]:
     if job.gpus == 0:
         kept["CUDA_VISIBLE_DEVICES"] = ""
     return kept | dict(job.environment)
-
-
-def signal_name(number: int) -> str:
-    """`SIGKILL` for 9."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def _unseen(job: Job) -> str:
@@ -175,8 +187,6 @@ def _wait_for(folder: Path, seconds: float, asked: Callable[[int], str]) -> bool
 def _started(job: Job, log: int) -> Iterator[subprocess.Popen[bytes]]:
     """The training's process, which does not outlive this."""
     argv = command(job)
-    when = time.strftime("%Y-%m-%d %H:%M:%S%z")
-    os.write(log, f"--- {when} on {platform.node()}: imgen {' '.join(_told(argv))}\n".encode())
     process = subprocess.Popen(
         argv,
         cwd=job.cwd,
@@ -197,8 +207,14 @@ def _started(job: Job, log: int) -> Iterator[subprocess.Popen[bytes]]:
         process.stdin.close()
 
 
-def _told(argv: Sequence[str]) -> Sequence[str]:
-    return argv[argv.index("train") :]
+def _announce(job: Job, log: Path) -> int:
+    """Begin an attempt in a log; gives where in it its words begin."""
+    argv, when = command(job), time.strftime("%Y-%m-%d %H:%M:%S%z")
+    module = "imgen.sweeping.several"
+    words = argv[argv.index(module) :] if module in argv else ["imgen", *argv[argv.index("train") :]]
+    with log.open("ab") as file:
+        file.write(f"--- {when} on {platform.node()}: {' '.join(words)}\n".encode())
+        return file.tell()
 
 
 def _watch(process: subprocess.Popen[bytes], job: Job, asked: Callable[[int], str]) -> str:
@@ -237,26 +253,3 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
         os.killpg(process.pid, number)
     except (ProcessLookupError, PermissionError):
         return
-
-
-def _outcome(job: Job, status: int, asked_for: str, told: str, seconds: float, where: str) -> Outcome:
-    """What an exit status means, and whether to start the run again.
-
-    A crash, a kill and 75 may pass. What is wrong with the request (2), a loss that is no number, a time that is over,
-    and what somebody ended by hand (130) would come to the same again.
-    """
-    told = told.removeprefix("imgen: ")
-    how, reason, again = "failed", told or f"exit status {status}", True
-    if status == 0:
-        how, reason, again = "done", "", False
-    elif asked_for in (STOP, KILL):
-        how, reason, again = "ended", told if status == 75 else "ended before it could save", False
-    elif asked_for == "timeout":
-        reason, again = f"took longer than --timeout, {job.timeout:g} seconds", False
-    elif status == 2:
-        again = _BUSY in told
-    elif status < 0:
-        reason = f"killed by {signal_name(-status)}"
-    elif status == 130 or (status == 1 and _DIVERGED in told):
-        again = False
-    return Outcome(how, status, reason, round(seconds, 2), where, again)

@@ -44,7 +44,7 @@ def stub(here, monkeypatch):
     (here / "stub.py").write_text(textwrap.dedent(STUB))
 
     def command(job):
-        lifeline = [sys.executable, "-m", "imgen.sweeping.lifeline", str(job.grace), "stub", job.folder]
+        lifeline = [sys.executable, "-m", "imgen.sweeping.lifeline", str(job.grace), "stub", job.runs[0].folder]
         return [*lifeline, hows.get(job.name, "fine"), "train"]
 
     monkeypatch.setattr(tasks, "command", command)

@@ -13,8 +13,8 @@ import pytest
 from imgen.errors import ImgenError
 from imgen.sweeping import conduct, states, tasks
 from imgen.sweeping.conduct import Asked, Conductor, Seen, Terms
+from imgen.sweeping.ending import KILL, STOP, Outcome
 from imgen.sweeping.pool import Board
-from imgen.sweeping.tasks import Outcome
 
 
 class Threads:
@@ -39,7 +39,7 @@ class Threads:
         self.most = max(self.most, len(tokens))
         return list(wait(tokens, 0.05, "FIRST_COMPLETED").done)
 
-    def outcome(self, token):
+    def outcomes(self, token):
         return token.result()
 
     def cancel(self, tokens):
@@ -135,14 +135,14 @@ def test_a_run_that_hears_nothing_is_given_up_after_a_while(sweep, places, monke
 
     def ask(word):
         if pool.board.at and places.run("dim=4").joinpath("ready").exists():
-            asked.word = asked.word or tasks.STOP
+            asked.word = asked.word or STOP
         return dict(pool.board.at)
 
     pool.ask = ask
     began = time.monotonic()
     sweep({"dim=4": "wait"}, pool=pool, asked=asked, most=1, grace=0.3)
     assert time.monotonic() - began < 20
-    pool.board.word = tasks.KILL
+    pool.board.word = KILL
 
 
 def test_before_anything_is_at_work_a_signal_ends_the_command():
@@ -184,11 +184,11 @@ def test_a_worker_that_is_lost(sweep, places):
     class Losing(Threads):
         left = 1
 
-        def outcome(self, token):
+        def outcomes(self, token):
             told = token.result()
             if Losing.left:
                 Losing.left -= 1
-                return Outcome("failed", reason="its worker or machine was lost", again=True)
+                return [Outcome("failed", reason="its worker or machine was lost", again=True)]
             return told
 
     seen, said = sweep(pool=Losing())

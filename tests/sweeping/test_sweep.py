@@ -36,6 +36,7 @@ def test_a_dry_run_lists_the_runs_and_writes_nothing(cli, tiny, here, tree):
         "log": None,
         "last_lines": [],
         "action": "trained",
+        "process": 4,
     }
     assert tree(here) == before
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from imgen.sweeping import tasks
-from imgen.sweeping.tasks import KILL, STOP, Job
+from imgen.sweeping import ending, tasks
+from imgen.sweeping.ending import KILL, STOP, Outcome
+from imgen.sweeping.tasks import Job, Run
 from imgen.train import run
 
 FAST = {"_PAUSE": 0.02, "_BEAT": 0.05, "_SEEN": 0.3}
@@ -29,9 +30,16 @@ def job(here, stub, monkeypatch):
 
     def make(how: str, **given) -> Job:
         stub["mine"] = how
-        return Job("mine", "mine.yaml", "mine", "mine.log", str(here), "word", "session", grace=5, **given)
+        mine = Run("mine", "mine.yaml", "mine", "mine.log")
+        return Job((mine,), str(here), "word", "session", grace=5, **given)
 
     return make
+
+
+def attempt(job: Job, asked) -> Outcome:
+    """What became of the one run of a job."""
+    (told,) = tasks.train(job, asked)
+    return told
 
 
 def when(path: Path, *words: str):
@@ -71,41 +79,41 @@ def gone(process: int) -> bool:
     ],
 )
 def test_how_it_ends(job, how, came, status, again, reason):
-    told = tasks.train(job(how), lambda process: "")
+    told = attempt(job(how), lambda process: "")
     assert (told.how, told.status, told.again, told.reason) == (came, status, again, reason)
     log = Path("mine.log").read_text().splitlines()
     assert log[0].startswith("--- ") and log[0].endswith("train") and log[1].startswith("run mine 1 ")
 
 
 def test_logs_are_kept_and_the_last_words_are_those_of_this_attempt(job):
-    tasks.train(job("crash"), lambda process: "")
-    assert tasks.train(job("twice"), lambda process: "").reason == "killed by SIGKILL"
-    assert tasks.train(job("fine"), lambda process: "").how == "done"
+    attempt(job("crash"), lambda process: "")
+    assert attempt(job("twice"), lambda process: "").reason == "killed by SIGKILL"
+    assert attempt(job("fine"), lambda process: "").how == "done"
     assert Path("mine.log").read_text().count("--- ") == 3
     assert tasks.last_lines(Path("mine.log"), 1) == ["imgen: because of fine"]
     assert tasks.last_lines(Path("absent.log")) == []
 
 
 def test_asked_to_stop_it_saves(job):
-    told = tasks.train(job("wait"), when(Path("mine/ready"), STOP))
+    told = attempt(job("wait"), when(Path("mine/ready"), STOP))
     assert (told.how, told.status, told.again) == ("ended", 75, False) and "step 3 is saved" in told.reason
 
 
 def test_who_does_not_listen_is_killed(job):
-    told = tasks.train(replace(job("deaf"), grace=0.3), when(Path("mine/ready"), STOP))
+    told = attempt(replace(job("deaf"), grace=0.3), when(Path("mine/ready"), STOP))
     assert (told.how, told.status, told.reason) == ("ended", -9, "ended before it could save")
-    told = tasks.train(job("deaf"), when(Path("mine/ready"), STOP, KILL))
+    told = attempt(job("deaf"), when(Path("mine/ready"), STOP, KILL))
     assert told.how == "ended" and told.seconds < 5
     assert gone(int(Path("mine/pid").read_text()))
 
 
 def test_asked_before_it_began(job):
-    told = tasks.train(job("fine"), lambda process: STOP)
+    told = attempt(job("fine"), lambda process: STOP)
     assert told.how == "ended" and told.status is None and not Path("mine").exists()
 
 
 def test_a_time_that_is_over_is_a_failure_that_saved(job):
-    told = tasks.train(job("wait", timeout=1.5), lambda process: "")
+    told = attempt(job("wait", timeout=1.5), lambda process: "")
     assert (told.how, told.again) == ("failed", False)
     assert "took longer than --timeout, 1.5 seconds" in told.reason
 
@@ -119,10 +127,10 @@ def test_somebody_ends_it_by_hand(job):
 
         return asked
 
-    told = tasks.train(job("wait"), kill(signal.SIGTERM))
+    told = attempt(job("wait"), kill(signal.SIGTERM))
     assert (told.how, told.status, told.again) == ("failed", 75, True)
     Path("mine/ready").unlink()
-    told = tasks.train(job("wait"), kill(signal.SIGKILL))
+    told = attempt(job("wait"), kill(signal.SIGKILL))
     assert (told.how, told.status, told.again) == ("failed", -9, True)
 
 
@@ -130,20 +138,20 @@ def test_a_run_that_is_held_is_waited_for(job, here):
     (here / "mine").mkdir()
     with run.held(here / "mine"):
         assert tasks.is_held(here / "mine")
-        told = tasks.train(replace(job("fine"), grace=0.2), lambda process: "")
+        told = attempt(replace(job("fine"), grace=0.2), lambda process: "")
         assert told.how == "failed" and "another process is training this run" in told.reason
     assert not tasks.is_held(here / "mine") and not tasks.is_held(here / "absent")
     holding = run.held(here / "mine")
     holding.__enter__()
     threading.Timer(0.5, holding.__exit__, (None, None, None)).start()
-    assert tasks.train(job("fine"), lambda process: "").how == "done"
+    assert attempt(job("fine"), lambda process: "").how == "done"
 
 
 def test_a_machine_that_does_not_see_the_folder(job, here):
     for wrong in (replace(job("fine"), session="other"), replace(job("fine"), session_file="absent/session")):
-        told = tasks.train(wrong, lambda process: "")
+        told = attempt(wrong, lambda process: "")
         assert told.how == "unshared" and "all machines share" in told.reason
-    told = tasks.train(replace(job("fine"), cwd="/absent"), lambda process: "")
+    told = attempt(replace(job("fine"), cwd="/absent"), lambda process: "")
     assert told.how == "unshared" and "has no folder /absent" in told.reason
     assert not (here / "mine").exists()
 
@@ -154,8 +162,9 @@ def test_nobody_left_to_end_it(here, stub, job):
     code = f"""
 import subprocess, sys
 from imgen.sweeping import tasks
+from imgen.sweeping.tasks import Job, Run
 tasks.command = lambda job: {tasks.command(wanted)!r}
-tasks.train(tasks.{wanted!r}, lambda process: "")
+tasks.train({wanted!r}, lambda process: "")
 """
     worker = subprocess.Popen([sys.executable, "-c", code])
     while not Path("mine/ready").exists():
@@ -189,18 +198,18 @@ def test_several_gpus_train_together(job, monkeypatch):
     ]
 
 
-def test_what_training_says_of_a_loss_that_is_no_number(tiny, job, cli):
+def test_what_training_says_of_a_loss_that_is_no_number(tiny, cli):
     """The real message, with the real exit status: it is not started again."""
     said = cli("train", "tiny.yaml", "--out", "diverged", "-s", "lr_g=1e30")
     assert said.status == 1
-    told = tasks._outcome(job("fine"), said.status, "", said.lines[-1], 1.0, "here")
+    told = ending.outcome(said.status, "", said.lines[-1], 1.0, "here", None)
     assert (told.how, told.again) == ("failed", False) and "is not a finite number" in told.reason
 
 
-def test_what_training_says_of_a_run_that_is_held(tiny, job, cli, here):
+def test_what_training_says_of_a_run_that_is_held(tiny, cli, here):
     """The real message, with the real exit status: it is started again."""
     cli("train", "tiny.yaml", "--out", "held", "-s", "train.steps=2")
     with run.held(here / "held"):
         said = cli("train", "tiny.yaml", "--out", "held", "-s", "train.steps=4")
-    told = tasks._outcome(job("fine"), said.status, "", said.lines[-1], 1.0, "here")
+    told = ending.outcome(said.status, "", said.lines[-1], 1.0, "here", None)
     assert (told.status, told.again) == (2, True)

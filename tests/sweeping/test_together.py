@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from imgen.sweeping import tasks
-from imgen.sweeping.tasks import KILL, STOP, Job
+from imgen.sweeping.ending import KILL, STOP
+from imgen.sweeping.tasks import Job, Run
 
 RANK = """\
 import os, signal, sys, time
@@ -44,7 +45,8 @@ def job(here, monkeypatch):
         lifeline = [sys.executable, "-m", "imgen.sweeping.lifeline", "5"]
         argv = [*lifeline, "imgen.sweeping.together", "2", "rank", how, "train"]
         monkeypatch.setattr(tasks, "command", lambda job: argv)
-        return Job("mine", "mine.yaml", "mine", "mine.log", str(here), "word", "session", gpus=2, grace=5)
+        mine = Run("mine", "mine.yaml", "mine", "mine.log")
+        return Job((mine,), str(here), "word", "session", gpus=2, grace=5)
 
     return make
 
@@ -66,20 +68,20 @@ def none_left() -> bool:
 
 
 def test_each_is_told_its_place(job):
-    told = tasks.train(job("fine"), lambda process: "")
+    (told,) = tasks.train(job("fine"), lambda process: "")
     lines = Path("mine.log").read_text().splitlines()[1:]
     assert told.how == "done" and sorted(lines) == ["rank 0 2 127.0.0.1", "rank 1 2 127.0.0.1"]
 
 
 def test_where_one_is_refused_the_other_waits_for_nothing(job):
-    told = tasks.train(job("crash"), lambda process: "")
+    (told,) = tasks.train(job("crash"), lambda process: "")
     assert (told.how, told.status, told.again) == ("failed", 2, False) and told.seconds < 20
     assert none_left()
 
 
 @pytest.mark.parametrize(("word", "status"), [(STOP, 75), (KILL, -9)])
 def test_asked_to_end_all_do(job, word, status):
-    told = tasks.train(job("wait"), lambda process: word if pids() else "")
+    (told,) = tasks.train(job("wait"), lambda process: word if pids() else "")
     assert (told.how, told.status) == ("ended", status)
     assert none_left()
 
@@ -92,7 +94,7 @@ def test_one_that_is_killed_takes_all_along(job):
                 os.kill(pids()[1], signal.SIGKILL)
         return ""
 
-    told = tasks.train(job("wait"), asked)
+    (told,) = tasks.train(job("wait"), asked)
     assert (told.how, told.status, told.again, told.reason) == ("failed", -9, True, "killed by SIGKILL")
     assert none_left()
 
@@ -103,7 +105,8 @@ def test_the_one_that_started_them_is_killed(job):
             os.kill(process, signal.SIGKILL)
         return ""
 
-    assert tasks.train(job("wait"), asked).status == -9
+    (told,) = tasks.train(job("wait"), asked)
+    assert told.status == -9
     assert none_left()
 
 
