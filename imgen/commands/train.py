@@ -136,6 +136,7 @@ def _fit(
             metrics=built.metrics,
             listeners=listeners,
             profile=profile,
+            say=console.say,
         )
     if dist.rank() == 0:
         # Only now: a checkpoint that is refused leaves the run as it was.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -51,10 +51,11 @@ class Trainer:
         metrics: Metrics | None = None,
         listeners: Sequence[Listener] = (),
         profile: bool = False,
+        say: Callable[[str], None] | None = None,
     ) -> None:
         """Move to the device, share the first weights, and take up the newest checkpoint if there is one.
 
-        profile: write a trace of a few steps and a table of where they go.
+        profile: write a trace and a table of a few steps; say: told in a line what is played otherwise than asked.
 
         Raises: `WeightsError` where the checkpoint is damaged or of another algorithm.
         """
@@ -68,7 +69,7 @@ class Trainer:
         self.seats = take_seats(algorithm)
         self.milestones = algorithm.milestones()
         self.averaged = Averaged(algorithm.model, settings.ema_half_life)
-        self.house = House(way_of(settings, self.device), settings.clip_grad)
+        self.house = House(way_of(settings, self.device, say), settings.clip_grad)
         self.meters = Meters(self.device)
         self.loader = Loader(
             dataset,
