@@ -1,12 +1,13 @@
-"""Several processes under `torchrun`: who am I, broadcast, and one flat all-reduce."""
+"""Several processes under `torchrun`: who am I, broadcast, an all-reduce, and sums that gradients pass through."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as td
@@ -103,7 +104,8 @@ def average(tensors: Sequence[Tensor]) -> None:
     """Average over all processes, in place, with a single all-reduce."""
     if not td.is_initialized() or not tensors:
         return
-    flat = torch.cat([tensor.detach().flatten().float() for tensor in tensors])
+    wide = torch.float64 if any(tensor.dtype == torch.float64 for tensor in tensors) else torch.float32
+    flat = torch.cat([tensor.detach().flatten().to(wide) for tensor in tensors])
     td.all_reduce(flat)
     flat /= world()
     for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
@@ -135,3 +137,100 @@ def agree(value: T) -> T:
     box = [value]
     td.broadcast_object_list(box, src=0)
     return box[0]
+
+
+# ---- one batch over all processes ----
+
+_sharing = False
+
+
+@contextmanager
+def sharing() -> Iterator[None]:
+    """Within it all processes play the same step on their shares of one batch, so that turns may ask for all of it.
+
+    Anywhere else, as in metrics, which the first process takes alone, nobody would answer: there a process's own batch
+    is the whole one.
+    """
+    global _sharing
+    before, _sharing = _sharing, world() > 1
+    try:
+        yield
+    finally:
+        _sharing = before
+
+
+def parts() -> int:
+    """How many processes share the batch that is being played: 1 outside of `sharing`."""
+    return world() if _sharing else 1
+
+
+def total(own: Tensor) -> Tensor:
+    """The sum over the processes that share a batch; gradients of any order pass through.
+
+    What comes back is that of the sum of all processes' losses. The trainer averages the gradients of parameters over
+    processes, so that everybody moves along the gradient of the mean of their losses: a loss is right if its mean over
+    processes is the whole batch's loss, whether each has a part of it or all have the same.
+    """
+    return _Total.apply(own) if parts() > 1 else own
+
+
+def stacked(own: Tensor) -> Tensor:
+    """Everybody's tensor, in the order of processes: (...) to (processes, ...); gradients as in `total`."""
+    return _Stacked.apply(own[None]) if parts() > 1 else own[None]
+
+
+def first_of(own: Tensor) -> Tensor:
+    """The first process's tensor, for all that share a batch; no gradient passes through."""
+    if parts() == 1:
+        return own
+    told = own.detach().clone(memory_format=torch.contiguous_format)
+    td.broadcast(told, src=0)
+    return told
+
+
+# The backward of each is again one of them, so that gradients of gradients are right, too.
+
+
+class _Total(torch.autograd.Function):
+    """Sum over processes; what comes back is the sum, too."""
+
+    @staticmethod
+    def forward(ctx: Any, own: Tensor) -> Tensor:
+        told = own.clone(memory_format=torch.contiguous_format)
+        td.all_reduce(told)
+        return told
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        return _Total.apply(grads[0])
+
+
+class _Stacked(torch.autograd.Function):
+    """(1, ...) to (processes, ...); what comes back is the sum of what all send to this process's row."""
+
+    @staticmethod
+    def forward(ctx: Any, own: Tensor) -> Tensor:
+        told = own.new_empty((world(), *own.shape[1:]))
+        # The first name is of torch 2.13, which deprecates the second.
+        gather = getattr(td, "all_gather_single", None) or td.all_gather_into_tensor
+        gather(told, own.contiguous())
+        return told
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        return _SumOfRow.apply(grads[0])
+
+
+class _SumOfRow(torch.autograd.Function):
+    """(processes, ...) to (1, ...): the sum over processes of the row that is this one's."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        told = rows.new_empty((1, *rows.shape[1:]))
+        scatter = getattr(td, "reduce_scatter_single", None) or td.reduce_scatter_tensor
+        scatter(told, rows.contiguous())
+        return told
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        return _Stacked.apply(grads[0])

@@ -29,6 +29,7 @@ LAYERS = (
         "lettering",
         "binding",
         "dist",
+        "whole_batch",
         "yaml_lines",
         "names",
         "bounds",
@@ -60,7 +61,7 @@ LAYERS = (
 
 PUBLIC = {
     *("imgen", "losses", "nn", "data", "algorithm", "binding", "model", "optim", "schedules", "hookspecs", "errors"),
-    *("images", "charts", "files", "registry", "names", "metrics", "extras", "paper"),
+    *("whole_batch", "images", "charts", "files", "registry", "names", "metrics", "extras", "paper"),
 }
 """The rooms that a plugin may import from."""
 

@@ -20,6 +20,7 @@ from imgen.errors import Diverged, WeightsError
 from imgen.metrics import Evaluation
 from imgen.metrics.records import Chosen
 from imgen.model import ModelConfig, write_model
+from imgen.nn.batch_norm import norms_of_whole_batch
 from imgen.train import checkpoint, measuring, memory
 from imgen.train.device import device_name, set_up
 from imgen.train.ema import Averaged
@@ -66,6 +67,8 @@ class Trainer:
         if settings.channels_last:
             self.algorithm.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         dist.broadcast([*self.algorithm.parameters(), *self.algorithm.buffers()])
+        if dist.world() > 1:
+            norms_of_whole_batch(self.algorithm)
         self.seats = take_seats(algorithm)
         self.milestones = algorithm.milestones()
         self.averaged = Averaged(algorithm.model, settings.ema_half_life)
@@ -106,7 +109,8 @@ class Trainer:
             if owed and self.step < settings.steps:
                 self._measure()
             while self.step < settings.steps:
-                self._play_step(self.step)
+                with dist.sharing():
+                    self._play_step(self.step)
                 self.step += 1
                 if self.profile and self.profile.stepped(self.step):
                     self._tell(Profiled(self.step, self.profile.folder, self.profile.lines()))

@@ -14,6 +14,7 @@ from annotated_types import Ge, Le
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from imgen import whole_batch
 from imgen.algorithm import Algorithm, Batch, Losses, Player, Turn, turn
 from imgen.binding import Count, Fraction, NonNegative, Rate, Registered, Weight
 from imgen.data.spec import DataSpec
@@ -276,9 +277,10 @@ class DiscoGan(Algorithm):
         score, made = d(self._seen(fake))
         fm = torch.zeros((), device=fake.device)
         if self.w_fm:
-            for wanted, found in list(zip(d(self._seen(real))[1], made, strict=True))[self.first_matched :]:
-                # Means over the batch in full precision: their difference is small.
-                fm = fm + (wanted.float().mean(0) - found.float().mean(0)).square().mean()
+            pairs = list(zip(d(self._seen(real))[1], made, strict=True))[self.first_matched :]
+            # Means over the batch in full precision: their difference is small.
+            for apart in whole_batch.means([wanted.float().mean(0) - found.float().mean(0) for wanted, found in pairs]):
+                fm = fm + apart.square().mean()
         return self.loss.g(score), fm
 
     def _seen(self, images: Tensor) -> Tensor:

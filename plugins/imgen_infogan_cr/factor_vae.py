@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from imgen import whole_batch
 from imgen.algorithm import Algorithm, Batch, Losses, Player, Turn, turn
 from imgen.binding import Count, Rate, Weight
 from imgen.data.spec import DataSpec
@@ -26,7 +27,8 @@ _SHOWN = 10  # values of a code in a preview
 
 def shuffled(z: Tensor) -> Tensor:
     """Each code permuted by itself within the batch, so that no two belong together: (B, D) -> (B, D)."""
-    return z.gather(0, torch.rand_like(z).argsort(dim=0))
+    codes, chance = (whole_batch.rows(each) for each in (z, torch.rand_like(z)))
+    return whole_batch.share(codes.gather(0, chance.argsort(dim=0)))
 
 
 def reconstruction(logits: Tensor, images: Tensor) -> Tensor:

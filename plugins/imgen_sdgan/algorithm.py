@@ -15,6 +15,7 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor
 
+from imgen import whole_batch
 from imgen.algorithm import Algorithm, Batch, Losses, Player, Turn, turn
 from imgen.binding import Count, Fraction, NonNegative, Rate, Registered, Weight
 from imgen.data.spec import DataSpec
@@ -266,7 +267,7 @@ class SDBegan(Algorithm):
         real, fake = batch["images"], self.fakes(len(batch["images"]))
         # The fakes that are to be rebuilt are not detached: the generator also learns through the target.
         err_real, err_fake = ((self.d(images) - images).abs().mean() for images in (real, fake))
-        gap = (self.gamma * err_real - err_fake).detach()
+        gap = whole_batch.mean((self.gamma * err_real - err_fake).detach())
         self.gap.copy_(gap)  # evidence, which moves k before the next step
         shown = {"measure": err_real + gap.abs(), "k": self.k.clone(), "balance": gap}
         return {"d": err_real - self.k * err_fake, "g": err_fake}, shown

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from imgen import whole_batch
 from imgen_sggan.networks import Generator
 
 
@@ -90,10 +91,13 @@ def made_again(edits: Edits, generator: Generator, *, one: bool, idempotent: boo
     Source: the authors' code. No picture is compared with the input, as nobody knows which head should give it.
     """
     every = edits.by_attribute(generator.trunk(edits.flat()))
+    shifts: list[Tensor] | list[None] = [None] * len(every)
+    if one:
+        drawn = [torch.randint(1, each.shape[1], (), device=each.device) for each in edits.made]
+        shifts = list(whole_batch.same(torch.stack(drawn)).unbind())
     apart = []
-    for place, (each, seen) in enumerate(zip(edits.made, every, strict=True)):
+    for place, (each, seen, shift) in enumerate(zip(edits.made, every, shifts, strict=True)):
         values = each.shape[1]
-        shift = torch.randint(1, values, (), device=each.device) if one else None
         for value in range(values):
             start, features = (_sources(x, value, shift, idempotent) for x in (each, seen))
             again = generator.edit(start.flatten(0, 1), place, value, features.flatten(0, 1)).view_as(start)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from imgen import whole_batch
 from imgen.data.labels import UNKNOWN
 
 _NOISE = 0.05
@@ -21,12 +22,12 @@ def masked_class_loss(logits: Sequence[Tensor], labels: Tensor) -> Tensor:
     Shapes: logits: (B, values) each; labels: (B, attributes), UNKNOWN where nothing is known.
     Source: the authors' code: the sum over known ones, divided by their number or by 1.
     """
-    known = (labels != UNKNOWN).sum(dim=0).clamp(min=1)
+    known = (labels != UNKNOWN).sum(dim=0)
     sums = [
         F.cross_entropy(told.float(), labels[:, place], ignore_index=UNKNOWN, reduction="sum")
         for place, told in enumerate(logits)
     ]
-    return torch.stack(sums) / known
+    return whole_batch.ratio(torch.stack(sums), known)
 
 
 def filled(labels: Tensor, logits: Sequence[Tensor]) -> list[Tensor]:

@@ -12,6 +12,7 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor
 
+from imgen import whole_batch
 from imgen.algorithm import Algorithm, Batch, Losses, Player, Turn, turn
 from imgen.binding import Count, NonNegative, Rate, Registered, Weight
 from imgen.data.labels import UNKNOWN
@@ -173,7 +174,8 @@ class StarGanGame(Algorithm):
     def _targets(self, labels: Tensor) -> Tensor:
         """Labels of other pictures, with random values where those are unknown."""
         n, device = len(labels), labels.device
-        others = labels[torch.randperm(n, device=device)]
+        every = whole_batch.rows(labels)
+        others = whole_batch.share(every[whole_batch.same(torch.randperm(len(every), device=device))])
         chance = torch.stack([torch.randint(values, (n,), device=device) for values in self.values], dim=1)
         return torch.where(others == UNKNOWN, chance, others)
 
@@ -197,4 +199,4 @@ class StarGanGame(Algorithm):
             # The others are computed and do not count, so that sizes hang on no value.
             source, counts = labels.clamp(min=0), (~unknown).all(dim=1).to(images.dtype)
         apart = (self.model.g(edits, source) - images).abs().mean(dim=(1, 2, 3))
-        return (apart * counts).sum() / counts.sum().clamp(min=1)
+        return whole_batch.ratio((apart * counts).sum(), counts.sum())
