@@ -33,7 +33,9 @@ class Courier:
     def __init__(self, device: torch.device) -> None:
         """device: where tensors go; on a CPU they stay what they are."""
         self.device = device
-        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        # Of another kind than the streams that graphs are recorded on: torch hands out each stream several times, and a
+        # copy that another thread begins must not get into a recording.
+        self._stream = torch.cuda.Stream(device, priority=-1) if device.type == "cuda" else None
 
     def room(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """Memory of the host to be filled and sent; pinned memory of batches that have arrived is used again."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from imgen.data.ahead import Courier, Sent
 from imgen.data.pictures import Pictures, cores
+from imgen.data.residents import are_there, resident
 from imgen.data.spec import Dataset
 from imgen.errors import DataError
 
@@ -29,7 +30,8 @@ def share_of(batch: int, rank: int, world: int) -> slice:
     """
     if batch % world:
         raise DataError(f"a batch of {batch} items cannot be shared by {world} processes; take a multiple of {world}")
-    return slice(rank * batch // world, (rank + 1) * batch // world)
+    # Every so manieth: what an algorithm cuts from the batch, such as its first half, is cut alike from each share.
+    return slice(rank, None, world)
 
 
 def outline(dataset: Dataset, batch: int) -> dict[str, Tensor]:
@@ -74,7 +76,8 @@ class Loader:
         self.columns = dict(dataset.columns)
         self.resident = resident == "always" or (resident == "auto" and self._fits())
         if self.resident:
-            self.columns = {name: self._whole(column).to(device) for name, column in self.columns.items()}
+            self._residents = {name: resident(column, device, self._whole) for name, column in self.columns.items()}
+            self.columns = {name: each.tensor for name, each in self._residents.items()}
         self._courier = Courier(device)
         self._pool = ThreadPoolExecutor(self.workers, "decode")
         self._conductor = ThreadPoolExecutor(_AHEAD, "fetch")
@@ -85,14 +88,15 @@ class Loader:
 
     def rows(self, step: int) -> dict[str, NDArray[np.int64]]:
         """Which rows of each column make this process's share of the batch of a step."""
+        return {name: np.ascontiguousarray(rows[self._share]) for name, rows in self._whole_batch(step).items()}
+
+    def _whole_batch(self, step: int) -> dict[str, NDArray[np.int64]]:
         draw: Callable[..., Mapping[str, NDArray[np.int64]]] | None = getattr(self.dataset, "draw", None)
         if draw:
-            drawn = draw(self.batch_size, np.random.default_rng([self.seed, step]))
-        elif self._unpaired:
-            drawn = {name: self._walk(step, name, 1 + place) for place, name in enumerate(self.columns)}
-        else:
-            drawn = dict.fromkeys(self.columns, self._walk(step, next(iter(self.columns)), 1))
-        return {name: np.ascontiguousarray(rows[self._share]) for name, rows in drawn.items()}
+            return dict(draw(self.batch_size, np.random.default_rng([self.seed, step])))
+        if self._unpaired:
+            return {name: self._walk(step, name, 1 + place) for place, name in enumerate(self.columns)}
+        return dict.fromkeys(self.columns, self._walk(step, next(iter(self.columns)), 1))
 
     def batch(self, step: int) -> dict[str, Tensor]:
         """The batch of a step, on the device; the next ones are fetched meanwhile."""
@@ -121,10 +125,14 @@ class Loader:
         return "; ".join(told)
 
     def peek(self, step: int) -> dict[str, Tensor]:
-        """The batch of a step, out of turn: what is fetched ahead stays, and nobody's waiting is counted."""
+        """The whole batch of a step, out of turn: what is fetched ahead stays, and nobody's waiting is counted.
+
+        All processes' items, for the one of them that measures alone.
+        """
+        rows = self._whole_batch(step)
         if self.resident:
-            return self._gather(self._send_rows(self.rows(step)).take())
-        return self._fetch(step).take()
+            return self._gather(self._send_rows(rows).take())
+        return self._send(rows).take()
 
     def close(self) -> None:
         """Stop fetching."""
@@ -196,9 +204,10 @@ class Loader:
         return gathered
 
     def _fetch(self, step: int) -> Sent:
-        return self._courier.send(
-            {name: self._fetch_column(self.columns[name], rows) for name, rows in self.rows(step).items()}
-        )
+        return self._send(self.rows(step))
+
+    def _send(self, rows: Mapping[str, NDArray[np.int64]]) -> Sent:
+        return self._courier.send({name: self._fetch_column(self.columns[name], each) for name, each in rows.items()})
 
     def _fetch_column(self, column: Any, rows: NDArray[np.int64]) -> Tensor:
         flat = rows.reshape(-1)
@@ -224,6 +233,8 @@ class Loader:
         return sum(column.dtype.itemsize * int(np.prod(column.shape)) for column in self.columns.values())
 
     def _fits(self) -> bool:
+        if are_there(self.columns.values(), self.device):
+            return True  # for another run of this process
         if self.device.type == "cuda":
             return self._bytes() <= torch.cuda.mem_get_info(self.device)[0] // 4
         # A mapped file is as good as memory, and the system keeps of it what is used.
