@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from imgen.data import residents
 from imgen.data.ahead import Courier, Sent
 from imgen.data.pictures import Pictures, cores
-from imgen.data.residents import are_there, resident
 from imgen.data.spec import Dataset
 from imgen.errors import DataError
 
@@ -76,7 +76,9 @@ class Loader:
         self.columns = dict(dataset.columns)
         self.resident = resident == "always" or (resident == "auto" and self._fits())
         if self.resident:
-            self._residents = {name: resident(column, device, self._whole) for name, column in self.columns.items()}
+            self._residents = {
+                name: residents.resident(column, device, self._whole) for name, column in self.columns.items()
+            }
             self.columns = {name: each.tensor for name, each in self._residents.items()}
         self._courier = Courier(device)
         self._pool = ThreadPoolExecutor(self.workers, "decode")
@@ -233,7 +235,7 @@ class Loader:
         return sum(column.dtype.itemsize * int(np.prod(column.shape)) for column in self.columns.values())
 
     def _fits(self) -> bool:
-        if are_there(self.columns.values(), self.device):
+        if residents.are_there(self.columns.values(), self.device):
             return True  # for another run of this process
         if self.device.type == "cuda":
             return self._bytes() <= torch.cuda.mem_get_info(self.device)[0] // 4
