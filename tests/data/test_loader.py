@@ -100,8 +100,10 @@ def test_processes_share_the_batch_of_one(dataset, world):
     ranks = [loader(dataset, rank=rank, world=world) for rank in range(world)]
     for step in (0, 1, 5):
         parts = [rank.batch(step) for rank in ranks]
-        joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        # In turns, so that each half of the batch, or any part that all can share, is a part of everybody's share.
+        joined = {name: torch.stack([part[name] for part in parts], dim=1).flatten(0, 1) for name in parts[0]}
         assert equal(joined, whole.batch(step))
+        assert all(equal(joined, rank.peek(step)) for rank in ranks), "who measures alone sees all of it"
 
 
 def test_a_batch_that_cannot_be_shared_is_refused():
