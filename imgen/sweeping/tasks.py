@@ -95,8 +95,9 @@ def _train(job: Job, asked: Callable[[int], str], where: str) -> list[Outcome]:
         told = last_lines(log, 1, start)
         ended = ending.ended_in(tail(log, start)) if several else None
         if several and ended is None:
-            # It was cut off with its process, whose words say more.
             told = last_lines(own, 1, last) or told
+            with log.open("ab") as file:
+                file.write(f"--- cut off with its process, whose words are in {own.name}\n".encode())
         its, took = ended or (status, seconds)
         # What ended by itself was not ended by whoever asked the process to.
         why = "" if ended and its not in SAVED else asked_for

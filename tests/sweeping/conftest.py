@@ -37,15 +37,46 @@ sys.exit({"fine": 0, "wrong": 2, "crash": 1, "busy": 2}.get(how, 9))
 """
 
 
+SEVERAL = """\
+import os, signal, sys, time
+from pathlib import Path
+from imgen.sweeping.ending import ended_line
+asked = []
+signal.signal(signal.SIGTERM, lambda *_: asked.append(75))
+words = sys.argv[1:-1]
+runs = [words[place : place + 3] for place in range(0, len(words), 3)]
+for folder, log, how in [*runs, *((folder, log, "over") for folder, log, how in runs if how == "wait")]:
+    Path(folder).mkdir(exist_ok=True)
+    first = not (Path(folder) / "begun").exists()
+    (Path(folder) / "begun").touch()
+    if how == "kill" and first:
+        print("Fatal Python error: the device is gone", file=sys.stderr, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+    while how == "over" and not asked:
+        time.sleep(0.02)
+    status = {"wrong": 2, "over": 75, "crash once": int(first)}.get(how, 0)
+    with open(log, "a") as file:
+        if how != "wait":
+            print(f"imgen: because of {how}", ended_line(status, 0.25), sep="\\n", file=file)
+"""
+
+
 @pytest.fixture
 def stub(here, monkeypatch):
-    """The trainer that does what `stub[name]` says: fine, wrong, crash, twice, diverge, wait or deaf."""
+    """The trainer that does what `stub[name]` says: fine, wrong, crash, twice, diverge, wait or deaf.
+
+    With several runs in a process, what each of them does: fine, wrong, crash once, kill or wait.
+    """
     hows: dict[str, str] = {}
     (here / "stub.py").write_text(textwrap.dedent(STUB))
+    (here / "several_stubs.py").write_text(SEVERAL)
 
     def command(job):
-        lifeline = [sys.executable, "-m", "imgen.sweeping.lifeline", str(job.grace), "stub", job.runs[0].folder]
-        return [*lifeline, hows.get(job.name, "fine"), "train"]
+        lifeline = [sys.executable, "-m", "imgen.sweeping.lifeline", str(job.grace)]
+        if len(job.runs) == 1:
+            return [*lifeline, "stub", job.runs[0].folder, hows.get(job.name, "fine"), "train"]
+        each = [word for run in job.runs for word in (run.folder, run.log, hows.get(run.name, "fine"))]
+        return [*lifeline, "several_stubs", *each, "train"]
 
     monkeypatch.setattr(tasks, "command", command)
     monkeypatch.setenv("PYTHONPATH", str(here))

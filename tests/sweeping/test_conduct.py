@@ -55,9 +55,9 @@ def sweep(points, places, stub, monkeypatch):
     """Conducts the points with the terms; gives what was seen, by name, and the lines that were said."""
     for name, seconds in {"_PAUSE": 0.02, "_BEAT": 0.05, "_SEEN": 0.3}.items():
         monkeypatch.setattr(tasks, name, seconds)
-    found = points("dim=4,8,16")
+    three = points("dim=4,8,16")
 
-    def run(hows=(), told=lambda seen: None, pool=None, asked=None, **terms):
+    def run(hows=(), told=lambda seen: None, pool=None, asked=None, found=three, **terms):
         stub.update(hows)
         journal = states.journal(places)
         seen = {point.name: Seen(point.name, states.read(places, point, journal)) for point in found}
@@ -193,3 +193,47 @@ def test_a_worker_that_is_lost(sweep, places):
 
     seen, said = sweep(pool=Losing())
     assert {state.state for state in seen.values()} == {"done"} and "its worker or machine was lost; again" in said[0]
+
+
+class Grouping(Threads):
+    """Threads that keep which runs each job had."""
+
+    def __init__(self, workers: int = 2) -> None:
+        super().__init__(workers)
+        self.jobs: list[list[str]] = []
+
+    def submit(self, job):
+        self.jobs.append([run.name for run in job.runs])
+        return super().submit(job)
+
+
+def test_runs_that_differ_in_their_seeds_alone_share_a_process(sweep, points):
+    """Three at most in each; what one comes to is its own, and who failed is tried again with whoever waits."""
+    found, pool = points("dim=4,8", seeds=(0, 1, 2, 3)), Grouping(1)
+    hows = {"dim=4_seed=1": "wrong", "dim=4_seed=2": "crash once"}
+    seen, said = sweep(hows, found=found, pool=pool, most=1, together=3)
+    first, second = ([f"dim={dim}_seed={seed}" for seed in range(4)] for dim in (4, 8))
+    assert pool.jobs == [first[:3], [first[3], first[2]], second[:3], second[3:]]
+    assert {name for name, state in seen.items() if state.state != "done"} == {"dim=4_seed=1"}
+    assert (seen["dim=4_seed=1"].status, seen["dim=4_seed=1"].reason) == (2, "because of wrong")
+    assert said == ["dim=4_seed=2: because of crash once; again from step 0 (1 of 2)"]
+    assert [state.attempts for state in seen.values()] == [1, 1, 2, 1, 1, 1, 1, 1]
+
+
+def test_a_sweep_goes_on_with_other_numbers_in_a_process(sweep, points, places):
+    found = points("dim=4", seeds=(0, 1, 2))
+    assert sweep({"dim=4_seed=1": "wrong"}, found=found, together=2, most=1)[0]["dim=4_seed=1"].state == "failed"
+    pool = Grouping()
+    seen, _ = sweep({"dim=4_seed=1": "fine"}, found=found[1:2], pool=pool, together=3)
+    assert pool.jobs == [["dim=4_seed=1"]] and seen["dim=4_seed=1"].attempts == 2
+
+
+def test_a_lost_machine_is_lost_for_all_runs_of_a_process(sweep, points):
+    class Losing(Grouping):
+        def outcomes(self, token):
+            told = token.result()
+            return told if len(self.jobs) > 1 else [Outcome("failed", reason="its machine was lost", again=True)]
+
+    found, pool = points("dim=4", seeds=(0, 1)), Losing()
+    seen, said = sweep(found=found, pool=pool, together=2)
+    assert {state.state for state in seen.values()} == {"done"} and len(said) == 2

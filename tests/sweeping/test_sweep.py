@@ -41,6 +41,16 @@ def test_a_dry_run_lists_the_runs_and_writes_nothing(cli, tiny, here, tree):
     assert tree(here) == before
 
 
+def test_a_dry_run_tells_which_runs_share_a_process(cli, tiny, here):
+    argv = ("sweep", "tiny.yaml", "--grid", "dim=4,8", "--seeds", "3", "--seeds-per-process", "2", "--dry-run")
+    said = cli(*argv)
+    assert said.lines == ["sweep runs/sweeps/tiny: 6 runs, 6 of them to train in 4 processes"]
+    rows = [line.split() for line in said.out.splitlines()]
+    assert rows[0][-2:] == ["IN", "PROCESS"] and [row[-1] for row in rows[1:]] == ["1", "1", "2", "3", "3", "4"]
+    told = json.loads(cli(*argv, "--json").out)
+    assert [run["process"] for run in told["runs"]] == [1, 1, 2, 3, 3, 4]
+
+
 @pytest.mark.parametrize(
     ("argv", "what"),
     [
@@ -58,6 +68,12 @@ def test_a_dry_run_lists_the_runs_and_writes_nothing(cli, tiny, here, tree):
         (("--timeout", "0"), "'0' is no such amount; write it as 90, 30m or 2h"),
         (("--env", "A"), "--env A: write it as --env NAME=VALUE"),
         (("--max-parallel", "0"), "0 is not in the range x>=1"),
+        (("--seeds", "2", "--seeds-per-process", "0"), "0 is not in the range 1<=x<=1000"),
+        (
+            ("--seeds", "2", "--seeds-per-process", "2", "--gpus-per-run", "2"),
+            "--seeds-per-process 2: the runs of a process share one GPU, so --gpus-per-run cannot be 2; give 1 or",
+        ),
+        (("--grid", "dim=4,8", "--seeds-per-process", "3"), "no two runs of this sweep differ in their seeds alone"),
     ],
 )
 def test_wrong_requests(argv, what, cli, tiny, here, tree):

@@ -213,3 +213,65 @@ def test_what_training_says_of_a_run_that_is_held(tiny, cli, here):
         said = cli("train", "tiny.yaml", "--out", "held", "-s", "train.steps=4")
     told = ending.outcome(said.status, "", said.lines[-1], 1.0, "here", None)
     assert (told.status, told.again) == (2, True)
+
+
+@pytest.fixture
+def group(job, here, stub):
+    """A job of three runs in one process, which do what is said."""
+
+    def make(*hows: str, **given) -> Job:
+        stub.update({f"r{place}": how for place, how in enumerate(hows)})
+        runs = tuple(Run(f"r{place}", f"r{place}.yaml", f"r{place}", f"r{place}.log") for place in range(len(hows)))
+        return replace(job("fine"), runs=runs, **given)
+
+    return make
+
+
+def test_each_run_of_a_process_comes_to_its_own_end(group, here):
+    told = tasks.train(group("fine", "wrong", "crash once"), lambda process: "")
+    assert [(each.how, each.status, each.again, each.reason) for each in told] == [
+        ("done", 0, False, ""),
+        ("failed", 2, False, "because of wrong"),
+        ("failed", 1, True, "because of crash once"),
+    ]
+    assert [each.seconds for each in told] == [0.25] * 3
+    log = (here / "r1.log").read_text().splitlines()
+    assert log[0].startswith("--- ") and log[1:] == ["imgen: because of wrong", "--- ended with status 2 after 0.25 s"]
+    # What was told in a former attempt is not this one's.
+    told = tasks.train(group("fine", "kill", "crash once"), lambda process: "")
+    assert [each.status for each in told] == [0, 0, 0], "begun before, it is not killed again"
+
+
+def test_a_process_that_crashes_takes_along_only_runs_that_had_not_ended(group):
+    told = tasks.train(group("wrong", "kill", "fine"), lambda process: "")
+    assert [(each.status, each.again) for each in told] == [(2, False), (-9, True), (-9, True)]
+    assert [each.reason for each in told] == ["because of wrong", *["killed by SIGKILL"] * 2]
+    assert Path("r2.log").read_text().splitlines()[-1].endswith("whose words are in r0.process.log")
+    assert tasks.last_lines(Path("r0.process.log")) == ["Fatal Python error: the device is gone"]
+
+
+def test_a_process_that_is_asked_to_stop_saves_all_its_runs(group):
+    told = tasks.train(group("wrong", "fine", "wait"), when(Path("r2/begun"), STOP))
+    assert [(each.how, each.status) for each in told] == [("failed", 2), ("done", 0), ("ended", 75)]
+
+
+def test_a_time_that_is_over_is_over_for_those_that_are_still_at_work(group):
+    told = tasks.train(group("fine", "wait", timeout=1.5), lambda process: "")
+    assert [each.how for each in told] == ["done", "failed"]
+    assert told[1].reason == "took longer than --timeout, 1.5 seconds" and not told[1].again
+
+
+def test_one_run_of_a_process_that_is_held_elsewhere(group, here):
+    (here / "r1").mkdir()
+    with run.held(here / "r1"):
+        told = tasks.train(group("fine", "fine", "fine", grace=0.2), lambda process: "")
+    assert [each.how for each in told] == ["done", "failed", "done"]
+    assert "another process is training this run, outside" in told[1].reason
+
+
+def test_the_command_of_several(group, monkeypatch):
+    wanted = group("fine", "fine")
+    monkeypatch.undo()
+    paths = ["r0.yaml", "r0", "r0.log", "r1.yaml", "r1", "r1.log"]
+    assert tasks.command(wanted)[3:] == ["5", "imgen.sweeping.several", "cpu", *paths]
+    assert tasks.command(replace(wanted, gpus=0.5))[5:] == ["auto", *paths]
