@@ -166,7 +166,7 @@ class Trainer:
 
     def _batch(self, step: int) -> dict[str, Tensor]:
         """A batch with its pictures as floats: they are uint8 until they are on the device."""
-        return _as_floats(self.loader.batch(step))
+        return _as_floats(self.loader.batch(step), self.settings.channels_last)
 
     def _due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.settings.steps
@@ -299,5 +299,8 @@ class Trainer:
             listener(event)
 
 
-def _as_floats(batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: images.to_float(each) if each.dtype == torch.uint8 else each for name, each in batch.items()}
+def _as_floats(batch: Mapping[str, Tensor], channels_last: bool = False) -> dict[str, Tensor]:
+    return {
+        name: images.to_float(each, channels_last=channels_last) if each.dtype == torch.uint8 else each
+        for name, each in batch.items()
+    }

@@ -14,6 +14,7 @@ from PIL import Image
 
 from imgen.errors import DataError
 from imgen.images import (
+    _scaled,
     check_crop,
     crop_box,
     decode,
@@ -200,6 +201,27 @@ def test_a_big_jpeg_is_decoded_smaller_and_looks_the_same(encoded):
     assert decode(data, at_least=128).size == (200, 150)
     whole = to_array(fit(decode(data), (64, 64))).astype(int)
     assert abs(load(data, (64, 64)).astype(int) - whole).max() <= 3
+
+
+@pytest.mark.parametrize("shape", [(256, 1, 1, 1), (4, 2, 2, 4, 4), (2, 128), (1, 4, 8, 8)])
+def test_floats_in_one_pass_are_the_same(shape):
+    """As a GPU gets them."""
+    pixels = torch.arange(256, dtype=torch.uint8).view(shape)
+    for channels_last in (False, True):
+        floats = _scaled(pixels, channels_last)
+        assert torch.equal(floats, to_float(pixels)) and floats.dtype == torch.float32
+    order = {"memory_format": torch.channels_last}
+    assert len(shape) < 4 or floats.flatten(0, -4).is_contiguous(**order)
+    assert to_float(pixels, channels_last=True).is_contiguous(), "a CPU reorders faster than that"
+
+
+@pytest.mark.gpu
+def test_floats_on_a_gpu_are_those_of_the_cpu():
+    pixels = torch.arange(256, dtype=torch.uint8).view(1, 4, 8, 8)
+    for channels_last in (False, True):
+        floats = to_float(pixels.cuda(), channels_last=channels_last)
+        assert torch.allclose(floats.cpu(), to_float(pixels), rtol=0, atol=1e-6)
+        assert floats.is_contiguous(memory_format=torch.channels_last) == channels_last
 
 
 def test_floats_and_back():
