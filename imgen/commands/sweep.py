@@ -117,8 +117,8 @@ def sweep(found: Plugins, recipe: str, dry_run: bool, as_json: bool, **options: 
     are in logs/, and sweep.json says what the sweep is. On a cluster, --out lies on a disk that all machines share, and
     imgen is installed on each.
 
-    With --seeds-per-process, small models fill a GPU: the runs of a process take their steps in turn, each bit for bit
-    as it would alone on a CPU, with its own folder and log. On a CPU, processes of their own use more cores.
+    With --seeds-per-process, small models share a GPU: the runs of a process take their steps in turn, each as it would
+    alone (on a CPU, bit for bit), with its own folder and log. A CPU is used better by a process for each run.
 
     A run that crashes, is killed or ends with status 75 is started again; one that is refused (status 2), diverges or
     takes longer than --timeout is not. Ctrl-C lets the runs save and ends the sweep. The exit status is 0 when all runs
