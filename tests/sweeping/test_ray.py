@@ -131,8 +131,8 @@ def test_a_sweep_that_is_killed_interrupted_and_continued_elsewhere(tiny, proces
     assert "the same command goes on with out" in err.splitlines()[-1]
     assert not trainings(out)
 
-    # Continued: one fails as it must, the rest is complete, and none was begun anew.
-    said = real_cli(*SWEEP, "--address", address, "--json")
+    # Continued, with both seeds in a process: one fails as it must, the rest is complete, and none was begun anew.
+    said = real_cli(*SWEEP, "--address", address, "--seeds-per-process", "3", "--json")
     assert said.status == 1 and said.err == "", said.err
     told = json.loads(said.out)
     runs = {each["name"]: each for each in told["runs"]}
@@ -145,9 +145,11 @@ def test_a_sweep_that_is_killed_interrupted_and_continued_elsewhere(tiny, proces
             assert run.is_complete(Path(each["folder"]), 60) and Path(each["model"]).is_file()
             assert (each["step"], each["steps"], each["status"]) == (60, 60, 0)
     assert runs[name]["attempts"] >= 2
+    assert len(list((out / "logs").glob("*.process.log"))) >= 1, "at least the refused one shared a process"
+    assert "--- ended with status 2 after " in (out / f"logs/{bad}.log").read_text()
     assert runs[name]["settings"].keys() == {"algorithm.dim", "algorithm.lr_g", "train.seed"}
     # Two attempts overlapped, which on machines of one core each takes two machines.
-    spans = sorted(_span(line) for line in attempts()[before:])
+    spans = sorted(_span(line) for line in attempts()[before:] if "seed=0" in line)  # with the other in its process
     assert any(later[0] < earlier[1] - 0.1 for earlier, later in itertools.pairwise(spans)), spans
 
     said = cli(*SWEEP, "--skip-failed")
