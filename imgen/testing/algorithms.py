@@ -27,6 +27,7 @@ from imgen.recipe import Part, Recipe
 from imgen.registry import Factory
 from imgen.testing import promises
 from imgen.testing.moving import check_whole
+from imgen.testing.replaying import check_replayed
 from imgen.testing.running import check_rebuilt, check_resumed, check_seeds
 from imgen.testing.settings import check_settings
 from imgen.testing.steps import check_steps, steps_of_note
@@ -157,6 +158,11 @@ def waiting(game: Game) -> None:
     """Nothing in a step makes the host wait."""
     numbers = {0, 1, *steps_of_note(game.make())}
     check_waiting(game.make, {step: game.batches[step % len(game.batches)] for step in sorted(numbers)})
+
+
+def replayed(game: Game) -> None:
+    """Turns do the same when a device replays what it did."""
+    check_replayed(game.make, game.batches)
 
 
 def odd(game: Game) -> None:

@@ -42,6 +42,7 @@ CONTRACTS: Mapping[str, tuple[Contract, ...]] = {
         Contract("batches are what it expects", "algorithms:expects"),
         Contract("turns give losses and move their own players alone", "algorithms:turns"),
         Contract("turns do not wait for the host", "algorithms:waiting"),
+        Contract("turns do the same when they are replayed", "algorithms:replayed"),
         Contract("batches of any size are played", "algorithms:odd"),
         Contract("turns, restarts and milestones follow from the step", "algorithms:steps"),
         Contract("it moves to another device whole", "algorithms:moving"),

@@ -134,7 +134,7 @@ def test_every_contract_is_a_test_and_a_broken_one_is_told_in_a_line(stranger):
     )
     # In a process of xdist's, as in most test runs.
     done = stranger.runpytest_subprocess("-v", "-rs", "-n", "1")
-    done.assert_outcomes(passed=18, failed=2, skipped=3)
+    done.assert_outcomes(passed=19, failed=2, skipped=3)
     line = 1 + next(
         place
         for place, text in enumerate(stranger.path.joinpath("imgen_mine_game.py").read_text().split("\n"))
@@ -142,7 +142,7 @@ def test_every_contract_is_a_test_and_a_broken_one_is_told_in_a_line(stranger):
     )
     done.stdout.fnmatch_lines(
         [
-            "*1 worker [[]23 items[]]*",
+            "*1 worker [[]24 items[]]*",
             "*FAILED imgen::mine::algorithm small::turns do not wait for the host*",
             "*PASSED imgen::mine::model small::its weights file gives it back*",
             f"turn 'forge' must not wait for the device, but 'imgen_mine_game.py:{line}: *reads a value on the host*",
