@@ -30,7 +30,7 @@ from imgen.build import Built
 from imgen.recipe import Part
 from imgen.train_settings import TrainSettings
 
-MODULES = ("sdgan",)
+MODULES = ("sdgan", "discogan", "embedding", "infogan_cr", "factor_vae", "sggan", "sggan_modern", "stargan")
 """Each new one has a line here."""
 
 
