@@ -16,6 +16,7 @@ from types import FrameType
 
 import torch
 
+from imgen.train import memory
 from imgen.train.signals import StopSignals
 
 
@@ -146,7 +147,7 @@ def train(entrants: Sequence[Entrant], device: str, stop: Signals, ended: Ended)
         move(name)
         if where.type == "cuda":
             torch.cuda.synchronize(where)  # what one has put there is read by others, such as data that they share
-    with stop.patiently():
+    with stop.patiently(), memory.kept():
         while going:
             for name in list(going):
                 move(name)
