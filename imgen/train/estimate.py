@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -73,7 +77,8 @@ def _kept(algorithm: Algorithm, dataset: Dataset, batch: int) -> int | None:
     most = 0
     try:
         drawn = outline(dataset, batch)
-        drawn |= ghost.share(drawn)
+        with _without_compiler():
+            drawn |= ghost.share(drawn)
         # A turn that is not played at the first step is at one of the next, or after a state that is worth a name.
         steps = (*range(_STEPS), *ghost.milestones())
         for turn in {turn.__name__: turn for step in steps for turn in ghost.turns(step)}.values():
@@ -86,9 +91,38 @@ def _kept(algorithm: Algorithm, dataset: Dataset, batch: int) -> int | None:
                     kept[storage._cdata] = storage.nbytes()
                 return tensor
 
-            with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            with _without_compiler(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
                 turn(drawn)
             most = max(most, sum(kept.values()))
     except (RuntimeError, NotImplementedError):
         return None
     return most
+
+
+@contextmanager
+def _without_compiler() -> Iterator[None]:
+    """While it lasts, operations on no device ask nobody to keep the compiler away from them.
+
+    Many are written in Python, and the first of them imports the whole of `torch.compile` only to say so, which takes
+    longer than importing torch. Afterwards all of them ask again.
+    """
+    if "torch._dynamo" in sys.modules:
+        yield
+        return
+    asked: list[Callable[..., Any]] = []
+
+    def disable(function: Callable[..., Any], *_: Any, **__: Any) -> Callable[..., Any]:
+        asked.append(function)
+        return function
+
+    stand_in = ModuleType("torch._dynamo")
+    stand_in.disable = disable  # type: ignore[attr-defined]
+    sys.modules["torch._dynamo"] = stand_in
+    try:
+        yield
+    finally:
+        if sys.modules.get("torch._dynamo") is stand_in:
+            del sys.modules["torch._dynamo"]
+        for function in asked:
+            # Torch keeps the answer there.
+            vars(function).pop("__dynamo_disable", None)
