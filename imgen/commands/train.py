@@ -72,6 +72,7 @@ def _train(reference: str, overrides: Sequence[Override], found: Plugins, option
     from imgen.train import run
     from imgen.train.listeners import Console
     from imgen.train.signals import StopSignals
+    from imgen.train.ways import check_way
 
     with StopSignals() as stop:
         recipe, asked = _checked(reference, overrides, found)
@@ -81,6 +82,7 @@ def _train(reference: str, overrides: Sequence[Override], found: Plugins, option
         try:
             with Console(quiet=options["as_json"] or not first) as console:
                 # Everything that can be wrong is built before a folder is made.
+                check_way(recipe.train, where)
                 with console.decoding():
                     built = build(recipe, found)
                 recipe = built.recipe

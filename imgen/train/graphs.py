@@ -6,8 +6,9 @@ where they lie, a batch that is copied to its place once in a step, and gradient
 
 from __future__ import annotations
 
+import logging
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from imgen.algorithm import Batch, Turn
 from imgen.train.play import Derived, Seat, Way
+from imgen.train.tracing import host_values, layout
 
 Play = Callable[[], Derived]
 Say = Callable[[str], None]
@@ -63,12 +65,11 @@ class Captured:
     outside, so that restarts and learning rates need no new record.
     """
 
-    def __init__(
-        self, eager: Way, recorder: Recorder, say: Say = lambda told: None, *, rehearsals: int = REHEARSALS
-    ) -> None:
+    def __init__(self, eager: Way, recorder: Recorder, say: Say | None = None, *, rehearsals: int = REHEARSALS) -> None:
         """eager: how a turn is played that is not on record; say: is given a line for each turn that cannot be."""
-        self._eager, self._recorder, self._say, self._rehearsals = eager, recorder, say, rehearsals
-        self._stages: dict[tuple[Any, ...], _Stage] = {}
+        self._eager, self._recorder, self._rehearsals = eager, recorder, rehearsals
+        self._say = say or logging.getLogger(__name__).warning
+        self._stages: dict[Hashable, _Stage] = {}
         self._stage: _Stage | None = None
         self._places: _Places | None = None
         self._refused: set[Turn] = set()
@@ -117,7 +118,7 @@ class Captured:
                 self._say(
                     f"turns are captured anew whenever {changed} changes; a buffer that is written in place is not"
                 )
-        kind = tuple((name, each.shape, each.stride(), each.dtype, each.device) for name, each in batch.items())
+        kind = layout(batch)
         self._stage = self._stages.get(kind)
         if self._stage is None and len(self._stages) < _MOST_SHAPES:
             self._stage = self._stages[kind] = _Stage.like(batch)
@@ -180,13 +181,12 @@ class _Places:
 
     def __init__(self, turn: Turn, seats: Mapping[str, Seat]) -> None:
         game = getattr(turn, "__self__", None)
-        self._game = game if isinstance(game, nn.Module) else None
-        owners: list[dict[str, Any]] = [seat.parameters for seat in seats.values()]
-        if self._game is not None:
-            owners = [own for each in self._game.modules() for own in (each._parameters, each._buffers)]
+        owners: list[dict[str, Any]] = [dict(seat.parameters) for seat in seats.values()]
+        if isinstance(game, nn.Module):
+            owners = [own for each in game.modules() for own in (each._parameters, each._buffers)]
         held = [(owner, name) for owner in owners for name, tensor in owner.items() if tensor is not None]
         self._owners, self._names = [owner for owner, _ in held], [name for _, name in held]
-        self._found, self._values = self._now(), self._plain()
+        self._turn, self._found, self._values = turn, self._now(), host_values(turn)
 
     def changed(self) -> str:
         """What was put elsewhere, or has another value; nothing where all is as it was."""
@@ -197,18 +197,11 @@ class _Places:
         if places != self._found:
             name = next(name for name, one, other in zip(self._names, places, self._found, strict=True) if one != other)
             return f"the memory of '{name}'"
-        values = self._plain()
-        if values != self._values:
-            return next((f"'{name}'" for name in values if values[name] != self._values.get(name)), "an attribute")
-        return ""
+        return "a plain value of the algorithm" if host_values(self._turn) != self._values else ""
 
     def _now(self) -> list[int]:
         # By maps, as this is done at every step: there may be hundreds.
         return list(map(Tensor.data_ptr, map(dict.get, self._owners, self._names)))  # type: ignore[arg-type]
-
-    def _plain(self) -> dict[str, Any]:
-        held = vars(self._game).items() if self._game is not None else ()
-        return {name: value for name, value in held if isinstance(value, (bool, int, float, str))}
 
 
 def _laid_out(gradients: Mapping[str, Tensor], seat: Seat) -> dict[str, Tensor]:
