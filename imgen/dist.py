@@ -79,6 +79,19 @@ def _meet(rank: int, world: int) -> td.Store:
     return store
 
 
+class Lost(ImgenError):
+    """Another process is gone or out of reach."""
+
+    exit_status = 1
+
+    def __init__(self) -> None:
+        """Nothing is known of why: the other one may have told."""
+        super().__init__(
+            "another of the processes that train together is gone or out of reach; see what it said; the same command "
+            "goes on from the last checkpoint, if there is one"
+        )
+
+
 def is_lost(error: BaseException) -> bool:
     """Whether this error came because another process is gone or out of reach."""
     return isinstance(error, td.DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error).lower())

@@ -29,6 +29,7 @@ class TrainSettings:
         log_every: how often losses are read and shown [steps]
         preview_every: how often a sheet is drawn; 0 never [steps]
         measure_every: how often the recipe's metrics are taken; 0 at the end and at milestones alone [steps]
+        measure_beside: take them in a process beside training, which goes on; auto does where several processes train
         save_every: how often a checkpoint is written [steps]
         keep_last: newest checkpoints that are kept
         keep_every: checkpoints at multiples of this are kept for good; 0 none [steps]
@@ -51,6 +52,7 @@ class TrainSettings:
     log_every: Count = 100
     preview_every: NonNegative = 1000
     measure_every: NonNegative = 0
+    measure_beside: Literal["auto", "always", "never"] = "auto"
     save_every: Count = 1000
     keep_last: Count = 3
     keep_every: NonNegative = 0
@@ -65,6 +67,7 @@ MAY_CHANGE = frozenset(
         "log_every",
         "preview_every",
         "measure_every",
+        "measure_beside",
         "save_every",
         "keep_last",
         "keep_every",

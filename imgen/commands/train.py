@@ -87,13 +87,17 @@ def _train(reference: str, overrides: Sequence[Override], found: Plugins, option
                     built = build(recipe, found)
                 recipe = built.recipe
                 share_of(recipe.train.batch, dist.rank(), dist.world())
-                folder = _agreed_folder(reference, recipe, options, found)
+                folder, complete = _agreed_folder(reference, recipe, options, found)
                 console.say(*_report(built.dataset))
-                if run.is_complete(folder, recipe.train.steps):
+                if complete:
                     say(f"{folder}: complete already; raise train.steps to train on")
                 else:
                     with run.held(folder) if first else nullcontext():
                         _fit(recipe, built, found, folder, where, stop, console, options["profile"] and first)
+        except RuntimeError as error:
+            if not dist.is_lost(error):
+                raise
+            raise dist.Lost from error
         finally:
             dist.leave()
     if first:
@@ -157,14 +161,16 @@ def _joined(options: dict[str, Any], asked: dict[str, str]) -> dict[str, Any]:
     return {**options, **{name: Path(value) if name == "out" else value for name, value in asked.items()}}
 
 
-def _agreed_folder(reference: str, recipe: Recipe, options: dict[str, Any], found: Plugins) -> Path:
-    """The first process chooses the folder, or refuses for all: nobody is left waiting."""
+def _agreed_folder(reference: str, recipe: Recipe, options: dict[str, Any], found: Plugins) -> tuple[Path, bool]:
+    """The first process chooses the folder and says whether it is complete, or refuses for all: nobody waits."""
     from imgen import dist
+    from imgen.train import run
 
-    told: Path | ImgenError | None = None
+    told: tuple[Path, bool] | ImgenError | None = None
     if dist.rank() == 0:
         try:
-            told = _folder(reference, recipe, options, found)
+            folder = _folder(reference, recipe, options, found)
+            told = folder, run.is_complete(folder, recipe.train.steps)
         except ImgenError as error:
             told = error
     told = dist.agree(told)

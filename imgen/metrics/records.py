@@ -7,7 +7,7 @@ import math
 import os
 import platform
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from importlib import metadata
@@ -180,13 +180,18 @@ def read(run: Path) -> list[Record]:
     return [record for _, record in _lines(run / NAME)]
 
 
-def drop_after(run: Path, step: int) -> None:
-    """What was measured while training after a step that is trained anew is forgotten; all else stays."""
+def drop_after(run: Path, step: int, also: Collection[int] = ()) -> None:
+    """What was measured while training after a step that is trained anew is forgotten; all else stays.
+
+    also: further steps, of which it is measured anew.
+    """
     path = run / NAME
     if not path.exists():
         return
     lines = path.read_text(encoding="utf8", errors="replace").splitlines()
-    gone = {line for line, record in _lines(path) if record.during and (record.step or 0) > step}
+    gone = {
+        line for line, record in _lines(path) if record.during and ((record.step or 0) > step or record.step in also)
+    }
     if gone:
         files.write(path, "".join(f"{line}\n" for line in lines if line not in gone))
 

@@ -18,12 +18,19 @@ from imgen.metrics.records import Record
 
 @dataclass(frozen=True)
 class Started:
-    """Training begins at `step`, 0 or where a checkpoint left off. owed: the metrics of `step` are yet to be taken."""
+    """Training begins at `step`, 0 or where a checkpoint left off.
+
+    owed: the metrics of `step` are yet to be taken; measuring: those of these former steps, too.
+    processes: how many train together; before: how many did until now.
+    """
 
     step: int
     steps: int
     device: str
     owed: bool = False
+    measuring: Sequence[int] = ()
+    processes: int = 1
+    before: int | None = None
 
 
 @dataclass(frozen=True)
@@ -130,13 +137,14 @@ class JsonLines:
         """What a killed process told after its last checkpoint is told again: keep one history."""
         if not self.path.exists():
             return
+        anew = {*begun.measuring, *([begun.step] if begun.owed else [])}
         # Line by line: the history of a run that was fetched may be long.
         with self.path.open("rb") as lines, files.replacing(self.path) as kept:
             for line in lines:
                 try:
                     told = json.loads(line)
-                    again = begun.owed and told["event"] in ("evaluated", "unmeasured")
-                    if told["step"] < begun.step + (not again):
+                    again = told["event"] in ("evaluated", "unmeasured") and told["step"] in anew
+                    if told["step"] <= begun.step and not again:
                         kept.write(line.rstrip(b"\r\n") + b"\n")
                 except (ValueError, KeyError, TypeError, RecursionError):
                     continue  # a line that a kill cut off

@@ -21,7 +21,7 @@ class Console:
 
     def __init__(self, quiet: bool = False) -> None:
         """The bar is made when training starts; quiet: show nothing."""
-        self._quiet = quiet
+        self._quiet, self._seen = quiet, 0
         self._progress: Any = None
         self._task: Any = None
         self._late, self._advised = 0, False
@@ -44,16 +44,19 @@ class Console:
         """Show one event."""
         if self._quiet:
             return
+        # What is measured beside training comes when later steps have been told of.
+        late = f"step {event.step:,}: " if event.step < self._seen else ""
+        self._seen = max(self._seen, event.step)
         match event:
             case Started():
                 self._start(event)
             case Logged():
                 self._log(event)
             case Evaluated():
-                self.say(f"{event.metric}: " + "  ".join(f"{name} {v:.4g}" for name, v in event.values.items()))
+                self.say(f"{late}{event.metric}: " + "  ".join(f"{name} {v:.4g}" for name, v in event.values.items()))
             case Unmeasured():
                 reason = event.reason.removeprefix(f"{event.metric}: ")
-                self.say(f"{event.metric}: not measured: {reason}")
+                self.say(f"{late}{event.metric}: not measured: {reason}")
             case Profiled():
                 self.say(*event.table, f"{event.path}: the trace, for https://ui.perfetto.dev, and this table")
             case Saved() if self._progress is None:
@@ -85,7 +88,13 @@ class Console:
 
     def _start(self, event: Started) -> None:
         word = "resuming at" if event.step else "training from"
-        self.say(f"{word} step {event.step:,} of {event.steps:,} on {event.device}")
+        several = f", in {event.processes} processes" if event.processes > 1 else ""
+        self.say(f"{word} step {event.step:,} of {event.steps:,} on {event.device}{several}")
+        if event.before not in (None, event.processes):
+            self.say(
+                f"so far it was trained in {event.before} process{'' if event.before == 1 else 'es'}: each draws noise "
+                "of its own, so it goes on well, but not to the last bit as it would have"
+            )
         if not sys.stderr.isatty():
             return
         from rich.console import Console as Terminal

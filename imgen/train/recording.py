@@ -22,7 +22,7 @@ class Records:
         """Keep one event, or forget what a resumed run will measure again."""
         match event:
             case Started():
-                records.drop_after(self.folder, event.step - event.owed)
+                records.drop_after(self.folder, event.step - event.owed, also=event.measuring)
             case Evaluated() if event.record is not None:
                 records.append(self.folder, replace(event.record, during=True, data=dict(self.data)))
             case _:

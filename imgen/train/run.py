@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import fcntl
+import json
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from imgen import files, yaml_lines
 from imgen.errors import RecipeError, WeightsError
 from imgen.model import ModelConfig, read_config
 from imgen.recipe import Recipe, differences
 from imgen.train import checkpoint
+from imgen.train.launch import is_this, launch, told_by
 from imgen.train_settings import MAY_CHANGE
 
 ROOT = Path("runs")
+_LOCK = ".lock"
+_GRACE = 60.0  # seconds that a process of this launch which is still dying is given
 
 
 def is_run(path: Path) -> bool:
@@ -101,18 +107,22 @@ def newest_that(
 def open_for(recipe: Recipe, out: Path | None, fresh: bool) -> Path:
     """The folder for a recipe: the newest unfinished run of the very same recipe, or a new one.
 
+    Processes that `torchrun` starts again get the run of before in any case, even if it is complete or was new then.
     out: a folder of the user's choice: new, empty, or a run of the same recipe.
     Raises: `RecipeError` where `out` holds something else, with the differences.
     """
     if out is not None:
         if is_run(out):
             refuse_changes(out, recipe)
-            if fresh:
+            if fresh and not _is_of_this_launch(out):
                 raise RecipeError(f"{out}: holds a run already; choose another folder for a new one")
             return out
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise RecipeError(f"{out}: is not empty and not a run; choose a new folder")
         return _create(out, recipe)
+    begun = [path for path in newest_first() if _is_of_this_launch(path) and _written(path) == recipe.to_dict()]
+    if begun:
+        return begun[0]
     if not fresh:
         for path in newest_first():
             if _written(path) == recipe.to_dict() and not is_complete(path) and not is_busy(path):
@@ -154,18 +164,35 @@ def held(path: Path) -> Iterator[None]:
 
     Raises: `RecipeError` where another process holds it.
     """
-    with (path / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RecipeError(f"{path}: another process is training this run; wait for it, or use --new") from None
+    with (path / _LOCK).open("a") as lock:
+        end = time.monotonic() + _GRACE
+        while not _locked(lock):
+            # Of this launch it can only be one that ends; any other may train for days.
+            if not _is_of_this_launch(path) or time.monotonic() > end:
+                raise RecipeError(f"{path}: another process is training this run; wait for it, or use --new")
+            time.sleep(0.1)
+        lock.truncate(0)
+        lock.write(json.dumps(launch()))
+        lock.flush()
         yield
+
+
+def _locked(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _is_of_this_launch(path: Path) -> bool:
+    return bool(launch()) and is_this(told_by(path / _LOCK))
 
 
 def is_busy(path: Path) -> bool:
     """Whether a process is training this run; looking leaves the folder as it is."""
     try:
-        with (path / ".lock").open("rb") as lock:
+        with (path / _LOCK).open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
+import torch
+
+from imgen import dist
 from imgen.errors import ImgenError
 
 
@@ -64,3 +68,34 @@ class StopSignals:
         again, self.asked = self.asked, signal.Signals(number)
         if not self._patient or (again is signal.SIGINT and number == signal.SIGINT):
             raise self.end("the same command goes on from the last checkpoint, if there is one")
+
+
+_BEAT = 1.0  # seconds between two looks of processes that train together
+_SELDOM = 10  # steps between them at most
+
+
+class Agreed:
+    """Whether any of several processes was asked to end: all of them get the same answer at the same step.
+
+    They compare notes about once a second by the slowest one's clock: soon enough for whoever gives them half a minute,
+    and seldom enough to cost nothing.
+    """
+
+    def __init__(self, step: int, last: int, device: torch.device) -> None:
+        """step: that training begins at; last: where they look in any case."""
+        self._last, self._device = last, device
+        self._looked, self._next, self._clock = step, step + 1, time.monotonic()
+
+    def __call__(self, stop: StopSignals, step: int) -> bool:
+        """After a step."""
+        asked = stop.asked is not None
+        if dist.world() == 1:
+            return asked
+        if step < self._next and step != self._last:
+            return False
+        now = time.monotonic()
+        pace = (now - self._clock) / max(1, step - self._looked)
+        steps = 0 if asked else min(_SELDOM, max(1, int(_BEAT / max(pace, 1e-6))))
+        steps = dist.least(steps, self._device)
+        self._looked, self._next, self._clock = step, step + steps, now
+        return steps == 0

@@ -16,12 +16,13 @@ from imgen import dist, images
 from imgen.algorithm import Algorithm
 from imgen.data.loader import Loader
 from imgen.data.spec import Dataset, fetch
-from imgen.errors import Diverged, WeightsError
+from imgen.errors import Diverged
 from imgen.metrics import Evaluation
 from imgen.metrics.records import Chosen
 from imgen.model import ModelConfig, write_model
 from imgen.nn.batch_norm import norms_of_whole_batch
 from imgen.train import checkpoint, measuring, memory
+from imgen.train.beside import MOST, Beside
 from imgen.train.device import device_name, set_up
 from imgen.train.ema import Averaged
 from imgen.train.events import Event, Finished, Listener, Logged, Previewed, Profiled, Saved, Started
@@ -29,8 +30,9 @@ from imgen.train.meters import Meters
 from imgen.train.noise import mix, seed_noise
 from imgen.train.play import House, name_of, restart, take_seats
 from imgen.train.profiling import Profile, part
+from imgen.train.resuming import resume
 from imgen.train.shipping import shipping
-from imgen.train.signals import StopSignals
+from imgen.train.signals import Agreed, StopSignals
 from imgen.train.ways import way_of
 from imgen.train_settings import TrainSettings
 
@@ -66,7 +68,6 @@ class Trainer:
         self.algorithm = algorithm.to(self.device).train()
         if settings.channels_last:
             self.algorithm.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        dist.broadcast([*self.algorithm.parameters(), *self.algorithm.buffers()])
         if dist.world() > 1:
             norms_of_whole_batch(self.algorithm)
         self.seats = take_seats(algorithm)
@@ -86,7 +87,10 @@ class Trainer:
         )
         self.images_a_step = settings.batch * dataset.spec.pictures
         self.dataset, self.listeners = dataset, listeners if dist.rank() == 0 else ()
-        self.step = self._resume()
+        self.beside = Beside(run, self.device, tuple(self.metrics))
+        self._resumed = resume(run, self.algorithm, self.seats, self.averaged, self.device)
+        self.step = self._resumed.step
+        self._asked_to_stop = Agreed(self.step, settings.steps, self.device)
         self.profile = Profile(run / "profile", self.device, self.step, settings.steps) if profile else None
 
     def fit(self, stop: StopSignals) -> None:
@@ -103,11 +107,23 @@ class Trainer:
         settings, began = self.settings, time.monotonic()
         self._clock, self._clock_step = began, self.step
         # The last step's metrics are taken whenever a run ends.
-        owed = self._owed or self.step == settings.steps
-        self._tell(Started(self.step, settings.steps, device_name(self.device), owed))
+        owed = self._resumed.owed or self.step == settings.steps
+        left = self.beside.left(self.step) if dist.rank() == 0 and self.metrics else []
+        before = self._resumed.before
+        self._tell(Started(self.step, settings.steps, device_name(self.device), owed, left, dist.world(), before))
+        try:
+            yield from self._steps(stop, owed, left)
+            self._finish(time.monotonic() - began)
+        finally:
+            self.beside.close()
+
+    def _steps(self, stop: StopSignals, owed: bool, left: Sequence[int]) -> Iterator[int]:
+        settings = self.settings
         with stop.between_steps():
+            for step in left:
+                self.beside.again(step)
             if owed and self.step < settings.steps:
-                self._measure()
+                self._measure(stop)
             while self.step < settings.steps:
                 with dist.sharing():
                     self._play_step(self.step)
@@ -116,23 +132,24 @@ class Trainer:
                     self._tell(Profiled(self.step, self.profile.folder, self.profile.lines()))
                 self._beats(stop)
                 yield self.step
-        self._finish(time.monotonic() - began)
 
     def _beats(self, stop: StopSignals) -> None:
         """What is due after a step: log, preview, save, and end if a signal asked for it."""
         settings = self.settings
+        for event in self.beside.told():
+            self._tell(event)
         if self._due(settings.log_every):
             self._log()
         if settings.preview_every and self._due(settings.preview_every):
             self._preview()
-        stopping = self._asked_to_stop(stop)
+        stopping = self._asked_to_stop(stop, self.step)
         milestone = self.step in self.milestones
         beat = bool(settings.measure_every) and self.step % settings.measure_every == 0
         due = (milestone or beat) and self.step < settings.steps
         # Before the state is saved, as what comes after that is not done again; who is asked to stop has no time for
         # it, and owes it to whoever goes on.
         if due and not stopping:
-            self._measure()
+            self._measure(stop)
         if stopping or self._due(settings.save_every) or milestone:
             self._save(owed=due and stopping)
         if stopping:
@@ -170,12 +187,6 @@ class Trainer:
 
     def _due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.settings.steps
-
-    def _asked_to_stop(self, stop: StopSignals) -> bool:
-        # Several processes must stop at the same step; they compare notes only now and then.
-        if dist.world() > 1 and self.step % 10 and self.step != self.settings.steps:
-            return False
-        return dist.any_true(stop.asked is not None, self.device)
 
     def _log(self) -> None:
         self._check_finite()
@@ -254,27 +265,11 @@ class Trainer:
             origin=origin,
         )
 
-    def _resume(self) -> int:
-        if dist.rank() == 0:
-            checkpoint.clean(self.run)
-        saved = checkpoint.latest(self.run)
-        self._owed = saved is not None and saved.state.get("owed") is True
-        if saved is None:
-            return 0
-        try:
-            self.algorithm.load_state_dict(saved.read("algorithm"))
-            checkpoint.restore_slots(self.seats, saved.read("optim"))
-            self.averaged.load_state_dict(saved.read("ema"))
-        except (KeyError, RuntimeError, ValueError) as error:
-            raise WeightsError(
-                f"{saved.path}: does not fit this algorithm: {' '.join(str(error).split())[:300]}; "
-                "it was written by other code or another recipe"
-            ) from None
-        return saved.step
-
     def _finish(self, seconds: float) -> None:
         """Metrics first and the weights file last: its presence says that the run is complete."""
         if dist.rank() == 0:
+            for event in self.beside.wait(0):
+                self._tell(event)
             self._measure()
             path = self.run / "model.safetensors"
             with self._shipping() as model:
@@ -282,14 +277,25 @@ class Trainer:
             self._tell(Finished(self.step, path, seconds))
         self.loader.close()
 
-    def _measure(self) -> None:
-        """The recipe's metrics of the model as it would ship now."""
+    def _measure(self, stop: StopSignals | None = None) -> None:
+        """The recipe's metrics of the model as it would ship now; beside training, unless that is over."""
         if dist.rank() != 0 or not self.metrics:
+            return
+        if stop and self._measures_beside():
+            # Whoever is asked to end leaves a snapshot, and has no time to wait.
+            for event in self.beside.wait(MOST - 1, lambda: stop.asked is not None):
+                self._tell(event)
+            with self._shipping() as model:
+                self.beside.take(self.step, self._config(), model.state_dict())
             return
         with self._shipping() as model:
             evaluation = Evaluation(model=model, dataset=self.dataset, device=self.device, seed=self.settings.seed)
             for event in measuring.take(self.metrics, evaluation, self.step, device_name(self.device)):
                 self._tell(event)
+
+    def _measures_beside(self) -> bool:
+        wanted = self.settings.measure_beside
+        return wanted == "always" or (wanted == "auto" and dist.world() > 1)
 
     def _shipping(self) -> AbstractContextManager[nn.Module]:
         return shipping(self.algorithm, self.averaged, lambda step: _as_floats(self.loader.peek(step)))

@@ -167,18 +167,6 @@ def test_two_with_half_the_batch_equal_one_with_the_whole(together, real_cli, en
         assert a["values"] == pytest.approx(b["values"], rel=1e-3, abs=1e-4)
 
 
-def test_started_by_torchrun_and_taken_up_by_one(tiny, process, real_cli, here):
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "imgen")
-    running = process(*launcher, "train", tiny, "--out", "run")
-    out, err = running.communicate(timeout=120)
-    assert running.returncode == 0, err
-    assert out.splitlines()[-1] == "run/model.safetensors"
-    said = real_cli("train", tiny, "--out", "run", "--steps", "6")
-    assert said.status == 0 and "resuming at step 4 of 6" in said.err
-    assert [line["step"] for line in logged(here / "run")] == [1, 2, 3, 4, 5, 6]
-    assert real_cli("sample", "run", "--fix-identity").status == 0
-
-
 def test_a_batch_that_two_cannot_share_is_refused(together, here):
     (here / "halves.yaml").write_text(RECIPE)
     for status, _, err in together("train", "halves.yaml", "--batch", "7", "--out", "run"):
