@@ -20,32 +20,18 @@ from statistics import median
 import numpy as np
 import torch
 from machine import machine, rows
-from PIL import Image
+from stand_ins import write_jpegs
 
 from imgen.build import config_of
 from imgen.data.identities import Identities, identities
 from imgen.data.loader import Loader
 from imgen.data.pack import pack
-from imgen.data.shapes import shapes
 from imgen.plugins import installed
 from imgen.recipe import Part, Recipe
 from imgen.train.trainer import Trainer
 from imgen.train_settings import TrainSettings
 
 RESIDENT = {"JPEG files, streamed": "never", "packed file, mapped": "never", "resident": "always"}
-
-
-def write_jpegs(folder: Path, count: int, seed: int) -> None:
-    """Photos of drawn identities, four of each, as `<identity>_<photo>_drawn.jpg` under `train/`."""
-    (folder / "train").mkdir(parents=True)
-    drawn = shapes(identities=-(-count // 4), photos=4, size=178, k=1, seed=seed).columns["images"]
-    grain = np.random.default_rng(seed)
-    for row in range(count):
-        pixels = np.asarray(drawn[row]).transpose(1, 2, 0)
-        # Grain, for a drawing compresses better than a photo and would be decoded too quickly.
-        tall = np.pad(pixels, ((20, 20), (0, 0), (0, 0)), mode="edge") + grain.normal(0, 8, (218, 178, 3))
-        picture = Image.fromarray(tall.clip(0, 255).astype(np.uint8))
-        picture.save(folder / "train" / f"{row // 4}_{row % 4}_drawn.jpg", quality=90)
 
 
 def open_sets(root: Path, folder: Path, size: int) -> dict[str, Identities]:
