@@ -7,10 +7,10 @@
 Recipes have the paper's sizes and data that imgen draws; on a CPU batches are smaller where a step would take many
 seconds, as the table says. The plain steps stand in `plain/`: `test_plain.py` compares their losses with imgen's. Both
 sides start from the same weights and take turns in blocks of steps, whoever went first in one goes second in the next,
-so that whatever else the machine does falls on both. A block begins with a round that is not counted. Printed are the
-median time of a step on either side, the plain one's share of it as the median of the ratios block by block, and what
-part of the rate of one large matrix product the step reaches. Both are counted as if they did the plain step's
-operations.
+so that whatever else the machine does falls on both. Where steps are short a block begins with some that do not count.
+Printed are the median time of a step on either side, how many times as fast imgen is, as the median of the ratios block
+by block, and what part of the rate of one large matrix product a step reaches. Operations are those of the plain step,
+on both sides.
 
 Memory is what a step takes beyond what is there before. imgen plays its blocks as it trains, and the plain step as
 Python starts it: glibc's memory and torch's flags are switched between blocks. `--apart` gives each side a process of
@@ -44,15 +44,17 @@ Play = Callable[[int, int], list[float]]
 
 def interleaved(sides: dict[str, Play], args: argparse.Namespace) -> dict[str, list[list[float]]]:
     """Seconds a step by side, block and round; who goes first changes with every block."""
-    first = {name: play(1, args.warm) for name, play in sides.items()}
-    # As many rounds in a block as its share of the time allows.
-    one = sum(taken[0] for taken in first.values())
-    rounds = args.steps or max(1, round(args.seconds / args.blocks / one) - 1)
+    warm = args.warm if args.warm >= 0 else 10 if args.device.startswith("cuda") else 1
+    one = sum(args.cycle * play(1, warm)[0] for play in sides.values())
+    blocks = args.blocks or max(3, min(8, int(args.seconds / one)))
+    # Where rounds are long, what a change of sides costs is lost in them.
+    again = int(one < 1)
+    rounds = args.steps or max(1, round(args.seconds / blocks / one) - again)
     taken: dict[str, list[list[float]]] = {name: [] for name in sides}
     order = list(sides.items())
-    for _ in range(args.blocks):
+    for _ in range(blocks):
         for name, play in order:
-            taken[name].append(play(rounds, 1))
+            taken[name].append(play(rounds, again))
         order.reverse()
     return taken
 
@@ -74,7 +76,7 @@ def compared(taken: dict[str, list[list[float]]]) -> dict[str, Any]:
 
 def measure(name: str, contest: Contest, args: argparse.Namespace) -> dict[str, Any]:
     """All figures of one recipe."""
-    device = torch.device(args.device)
+    device, args.cycle = torch.device(args.device), contest.cycle
     recipe = asked(name, contest, args)
     with tempfile.TemporaryDirectory() as folder:
         ours, theirs = both(contest, recipe, device, Path(folder))
@@ -168,11 +170,14 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--recipes", default=",".join(known), help="names with commas; default all: %(default)s")
     parser.add_argument("--device", default="cpu", help="default %(default)s")
     parser.add_argument("--seconds", type=float, default=30, help="for the blocks of one recipe; default %(default)s")
-    numbers = {"blocks": 8, "steps": 0, "warm": 1, "batch": 0, "threads": 0, "seed": 0, "side": 0}
+    numbers = {"blocks": 0, "steps": 0, "warm": -1, "batch": 0, "threads": 0, "seed": 0, "side": 0}
     said = {
-        "steps": "rounds of a block; 0: what the seconds allow",
-        "warm": "rounds before all",
-        "batch": "0: each recipe's own",
+        "blocks": "of each side; 0: 3 to 8, as the seconds allow;",
+        "steps": "rounds of a block, each as many steps as turns need to repeat; 0: what the seconds allow;",
+        "warm": "rounds before all; -1: 1 on a CPU, 10 on a GPU;",
+        "batch": "0: each recipe's own;",
+        "threads": "of both sides; 0: torch's;",
+        "side": "of the large matrices; 0: 2048 on a CPU, 8192 on a GPU;",
     }
     for name, value in numbers.items():
         parser.add_argument(f"--{name}", type=int, default=value, help=f"{said.get(name, '')} default {value}".strip())

@@ -103,12 +103,7 @@ class PlainDisco(Plain):
         self.optim_g, self.optim_d = (
             torch.optim.Adam(one, lr=game["lr"], betas=betas, weight_decay=decay) for one in both
         )
-        self.schedulers = []
-        if game["decay_over"]:
-            pace = linear(game["decay_from"], game["decay_over"])
-            self.schedulers = [
-                torch.optim.lr_scheduler.LambdaLR(optimizer, pace) for optimizer in (self.optim_g, self.optim_d)
-            ]
+        self.pace = linear(game["decay_from"], game["decay_over"]) if game["decay_over"] else None
         self.averages = []
         if settings.ema_half_life:
             pictures = 2 * settings.batch
@@ -180,6 +175,9 @@ class PlainDisco(Plain):
 
     def play(self, batch: dict[str, Tensor]) -> None:
         """The discriminators' move, the generators', or both, as the recipe has it."""
+        if self.pace:
+            for group in (*self.optim_g.param_groups, *self.optim_d.param_groups):
+                group["lr"] = self.game["lr"] * self.pace(self.done)
         a, b = self.seen(batch)
         fake_a, fake_b = self.g_ba(b), self.g_ab(a)
         if not self.every or self.done % self.every == 0:
@@ -190,8 +188,6 @@ class PlainDisco(Plain):
             self.optim_g.zero_grad()
             self.loss_g(a, b, fake_a, fake_b).backward()
             self.optim_g.step()
-        for scheduler in self.schedulers:
-            scheduler.step()
         for average in self.averages:
             average.update()
 
