@@ -92,7 +92,8 @@ def measure(name: str, contest: Contest, args: argparse.Namespace) -> dict[str, 
     found["images_a_second"] = ours.trainer.images_a_step / found["imgen_seconds"]
     for side in ("imgen", "plain"):
         found[f"{side}_of_peak"] = found["flops"] / found[f"{side}_seconds"] / found["matrix_rate"]
-    return {"batch": recipe.train.batch, "image": list(ours.trainer.dataset.spec.image), **found}
+    whole = recipe_of(name, contest, torch.device("meta"), seed=0).train.batch
+    return {"batch": recipe.train.batch, "recipe_batch": whole, "image": list(ours.trainer.dataset.spec.image), **found}
 
 
 def played(side: Any, contest: Contest, device: torch.device) -> Play:
@@ -140,7 +141,7 @@ def table(found: dict[str, dict[str, Any]]) -> str:
     lines = [
         (
             name,
-            str(one["batch"]),
+            f"{one['batch']} of {one['recipe_batch']}" if one["batch"] != one["recipe_batch"] else str(one["batch"]),
             f"{one['images_a_second']:.1f}",
             f"{1000 * one['imgen_seconds']:.1f}",
             f"{1000 * one['plain_seconds']:.1f}",
