@@ -39,7 +39,11 @@ class Courier:
 
     def room(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """Memory of the host to be filled and sent; pinned memory of batches that have arrived is used again."""
-        return torch.empty(shape, dtype=dtype, pin_memory=self._stream is not None)
+        if self._stream is None:
+            return torch.empty(shape, dtype=dtype)
+        # A thread begins on the first GPU: memory pinned from there would have every process take some of that one.
+        with torch.cuda.device(self._stream.device):
+            return torch.empty(shape, dtype=dtype, pin_memory=True)
 
     def send(self, tensors: Mapping[str, Tensor]) -> Sent:
         """Begin to move them. Called from several threads at once."""

@@ -159,4 +159,6 @@ class Dataset(Protocol):
     # unpaired: bool = False
 
     # def draw(self, n: int, rng: np.random.Generator) -> Mapping[str, NDArray[np.int64]]:
-    #     """For every entry of a batch the rows of its column, (n,) or (n, group): a function of `rng` alone."""
+    #     """For every entry of a batch the rows of its column, (n,) or (n, group): a function of `rng` alone.
+    #
+    #     Called from several threads, also for batches that are never used."""

@@ -216,12 +216,14 @@ def test_a_remedy_is_named_where_there_is_one(monkeypatch):
 
 @pytest.mark.parametrize("dataset", [numbers(11), shapes(identities=5, photos=3, size=8)], ids=["walk", "draw"])
 def test_rows_that_are_planned_ahead_are_those_of_their_steps(dataset):
-    """As a GPU gets them: of many steps at once."""
-    made = loader(dataset)
-    plans = [made._plan(place).take() for place in (1, 0)]
-    for step in (0, 1, 31, 32, 63):
-        rows = {name: each[step % 32] for name, each in plans[step < 32].items()}
-        assert equal(made._gather(rows), made.batch(step))
+    """As a GPU gets them: of many steps at once, and the next ones meanwhile."""
+    wanted, made = loader(dataset), loader(dataset)
+    made.device = SimpleNamespace(type="cuda")
+    for step in (0, 1, 31, 32, 63, 64, 99, 5):
+        assert equal(made.batch(step), wanted.batch(step))
+    made.batch(64)
+    assert set(made._coming) == {2, 3, 4}, "plans of the past are let go"
+    made.close()
 
 
 @pytest.mark.gpu
