@@ -82,7 +82,7 @@ def _sheet(model: Generator, options: dict[str, Any], asked: list[str], out: Pat
     paths = []
     for number, (row, column) in enumerate(cells[: options["count"] or len(cells)]):
         file = f"{number:05d}.png" if options["count"] or not asked else f"id{row:03d}_obs{column:03d}.png"
-        images.save_png(images.sheet(shown[row : row + 1, column : column + 1], gap=0), folder / file)
+        images.save(images.sheet(shown[row : row + 1, column : column + 1], gap=0), folder / file)
         paths.append(folder / file)
     return paths
 

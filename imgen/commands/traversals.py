@@ -33,7 +33,7 @@ def write(seen: View, options: Mapping[str, Any], title: str, items: Sequence[It
         scale, paths = options["scale"] or 1, []
         for name, picture in views.cells(seen):
             paths.append(_kept(folder / f"{name}.png", items))
-            images.save_png(images.to_image(sheets.enlarged(picture, scale)), paths[-1])
+            images.save(images.to_image(sheets.enlarged(picture, scale)), paths[-1])
         return paths
     if not options["gif"] and options["by"] == "base":
         path = _kept(_file(out, title, ending), items)

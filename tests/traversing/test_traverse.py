@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,17 @@ def test_every_picture_by_itself(cli, run):
     assert said.out.split() == [f"each/{name}" for name in names]
     assert Image.open("each/base001_row000_value001.png").size == (16, 16)
     assert quarters(Path("each/base001_row000_value001.png"), 0, 0)[0] == 255
+
+
+def test_one_file_of_many_is_not_waited_for(cli, run, monkeypatch):
+    """The disk takes longer to say that a file is there for good than the picture took to make."""
+    waited: list[int] = []
+    monkeypatch.setattr(os, "fsync", waited.append)
+    assert cli("traverse", run, "--files", "--out", "each", "--steps", 2).status == 0
+    assert cli("sample", run, "-n", 2, "--files", "--out", "some").status == 0
+    assert len(list(Path("some").iterdir())) == 2 and not waited
+    assert cli("sample", run, "-n", 2, "--out", "sheet.png").status == 0
+    assert len(waited) == 1
 
 
 def test_json_tells_how_much_each_row_changes(cli, run):
