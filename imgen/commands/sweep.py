@@ -127,8 +127,7 @@ def sweep(found: Plugins, recipe: str, dry_run: bool, as_json: bool, **options: 
     from imgen.sweeping import conduct, folder, groups, states
 
     points, out, described = _planned(recipe, options, found)
-    together = groups.Groups(points, options["seeds_per_process"])
-    together.check()
+    groups.check(points, options["seeds_per_process"])
     places = folder.Places(out)
     journal = states.journal(places)
     seen = {point.name: conduct.Seen(point.name, states.read(places, point, journal)) for point in points}
@@ -136,7 +135,7 @@ def sweep(found: Plugins, recipe: str, dry_run: bool, as_json: bool, **options: 
     if dry_run:
         from imgen.commands.sweep_shown import list_runs
 
-        list_runs(places, points, seen, together.all([point.name for point in todo]), as_json)
+        list_runs(places, points, seen, groups.processes(todo, options["seeds_per_process"]), as_json)
         return 0
     ended: Exception | None = None
     if todo:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import signal
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,7 @@ from imgen.sweeping import states
 from imgen.sweeping.ending import KILL, STOP, Outcome
 from imgen.sweeping.folder import Places
 from imgen.sweeping.grid import Point
-from imgen.sweeping.groups import Groups
+from imgen.sweeping.groups import Waiting
 from imgen.sweeping.states import DONE, FAILED, RUNNING, UNFINISHED, WAITING, Attempt, State
 from imgen.sweeping.tasks import Job, Run
 from imgen.train.signals import Stopped
@@ -95,8 +94,7 @@ class Conductor:
     ) -> None:
         """points: the runs to train; seen: those and the others. told: hears how far it is; say: gets lines."""
         self.places, self.terms, self.seen = places, terms, seen
-        self.names = [point.name for point in points]
-        self.groups = Groups(points, terms.together)
+        self.points = points
         self.told, self.say = told, say
         self._running: dict[Any, tuple[str, ...]] = {}
         self._problem: ImgenError | None = None
@@ -106,17 +104,15 @@ class Conductor:
 
         Raises: `Stopped` after a signal, `ImgenError` where a machine does not see the folder; runs are saved before.
         """
-        for name in self.names:
-            self.seen[name].become(_unfinished(self.seen[name].state))
+        for point in self.points:
+            self.seen[point.name].become(_unfinished(self.seen[point.name].state))
         session = secrets.token_hex(8)
         files.write(self.places.session, session)
-        waiting = deque(self.names)
+        waiting = Waiting(self.points, self.terms.together)
         word, until = "", 0.0
         while waiting or self._running:
-            while waiting and not word and len(self._running) < (self.terms.most or len(self.names)):
-                names = self.groups.next(waiting)
-                for name in names:
-                    waiting.remove(name)
+            while waiting and not word and len(self._running) < (self.terms.most or len(self.points)):
+                names = waiting.take()
                 self._running[pool.submit(self._job(names, session, pool.gpus))] = names
             for token in pool.ended(list(self._running), _TICK):
                 names, outcomes = self._running.pop(token), pool.outcomes(token)
@@ -125,7 +121,7 @@ class Conductor:
                     names, outcomes if len(outcomes) > 1 else [*outcomes] * len(names), strict=True
                 ):
                     if self._take(name, outcome) and not word:
-                        waiting.append(name)
+                        waiting.put(name)
             at = pool.ask(word)
             self._look(at)
             self.told(list(self.seen.values()))

@@ -2,37 +2,59 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 from imgen.errors import RecipeError
 from imgen.sweeping.grid import Point, but_for_its_seed
 
 
-class Groups:
-    """Which of some runs go together, and how many of them."""
+class Waiting:
+    """Runs that wait for a process, in order; those that go together are taken together."""
 
     def __init__(self, points: Sequence[Point], most: int = 1) -> None:
         """most: runs in one process."""
         self.most = most
-        self._alike = {point.name: but_for_its_seed(point.recipe) if most > 1 else point.name for point in points}
+        self._kinds = {point.name: but_for_its_seed(point.recipe) if most > 1 else point.name for point in points}
+        self._left: dict[str, deque[str]] = {}
+        for point in points:
+            self.put(point.name)
 
-    def next(self, waiting: Sequence[str]) -> tuple[str, ...]:
-        """The runs of the next process: the first of those that wait, and those after it that go with it."""
-        alike = [name for name in waiting if self._alike[name] == self._alike[waiting[0]]]
-        return tuple(alike[: self.most])
+    def __len__(self) -> int:
+        return sum(map(len, self._left.values()))
 
-    def all(self, waiting: Sequence[str]) -> list[tuple[str, ...]]:
-        """The processes of all that wait, in order."""
-        left, found = list(waiting), []
-        while left:
-            found.append(self.next(left))
-            left = [name for name in left if name not in found[-1]]
-        return found
+    def __bool__(self) -> bool:
+        return bool(self._left)
 
-    def check(self) -> None:
-        """Raises: `RecipeError` where no two of the runs go together, though they were to."""
-        if self.most > 1 and len(set(self._alike.values())) == len(self._alike):
-            raise RecipeError(
-                f"--seeds-per-process {self.most}: no two runs of this sweep differ in their seeds alone; give several "
-                "with --seeds, or leave the option out"
-            )
+    def put(self, name: str) -> None:
+        """One of the runs waits again."""
+        self._left.setdefault(self._kinds[name], deque()).append(name)
+
+    def take(self) -> tuple[str, ...]:
+        """The runs of the next process: the first that waits, and those after it that go with it."""
+        kind, names = next(iter(self._left.items()))
+        taken = tuple(names.popleft() for _ in range(min(self.most, len(names))))
+        if not names:
+            del self._left[kind]
+        return taken
+
+    def clear(self) -> None:
+        """Nobody waits any more."""
+        self._left.clear()
+
+
+def processes(points: Sequence[Point], most: int) -> list[tuple[str, ...]]:
+    """The runs of each process, where all of these wait."""
+    waiting, found = Waiting(points, most), []
+    while waiting:
+        found.append(waiting.take())
+    return found
+
+
+def check(points: Sequence[Point], most: int) -> None:
+    """Raises: `RecipeError` where several runs are to share a process, but no two of them go together."""
+    if most > 1 and all(len(names) == 1 for names in processes(points, most)):
+        raise RecipeError(
+            f"--seeds-per-process {most}: no two runs of this sweep differ in their seeds alone; give several with "
+            "--seeds, or leave the option out"
+        )

@@ -12,7 +12,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import AbstractContextManager, ExitStack, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
@@ -120,7 +120,8 @@ def _train_all(runs: list[Run], held: Held, stop: many.Signals, within: Mapping[
         lines, statuses[folder] = lines_of(error, held.found) if error else ([], 0)
         if error and os.environ.get("IMGEN_DEBUG"):
             traceback.print_exception(error)
-        Console().say(*lines, ended_line(statuses[folder], time.monotonic() - began))
+        with suppress(OSError):  # as when the disk is full: the others may yet come through
+            Console().say(*lines, ended_line(statuses[folder], time.monotonic() - began))
 
     try:
         refuse_unlike(runs, held.found)

@@ -139,9 +139,9 @@ def train(entrants: Sequence[Entrant], device: str, stop: Signals, ended: Ended)
                 failed = failed or error
             del going[name]
             ended(name, failed)
-            if failed is not None:
-                # Its frames hold the run's networks, and with them the memory of the device.
-                failed.__traceback__ = None
+            _let_go(failed)
+            if where.type == "cuda":
+                torch.cuda.empty_cache()  # what lies on the stream of one run is of no use to the others
 
     for name in list(going):
         move(name)
@@ -151,6 +151,12 @@ def train(entrants: Sequence[Entrant], device: str, stop: Signals, ended: Ended)
         while going:
             for name in list(going):
                 move(name)
+
+
+def _let_go(error: BaseException | None) -> None:
+    """The frames of an error hold the run's networks, and with them the memory of the device."""
+    while error is not None:
+        error.__traceback__, error = None, error.__context__
 
 
 def _generator(device: torch.device) -> torch.Generator:

@@ -108,6 +108,32 @@ def test_a_signal_saves_all_and_they_go_on_as_if_there_had_been_none(runs, tmp_p
         assert whole[0].read_bytes() == whole[1].read_bytes()
 
 
+def test_a_kill_loses_nothing_before_the_last_checkpoints(runs, tmp_path):
+    class Killed(BaseException):
+        """Nobody catches it, and nobody saves."""
+
+    made = runs("many", 3, 5)
+
+    def killed():
+        trainer = made["many-5"]()
+        prepare = trainer.algorithm.prepare
+
+        def until(step):
+            if step == 5:
+                raise Killed
+            prepare(step)
+
+        trainer.algorithm.prepare = until
+        return trainer
+
+    with pytest.raises(Killed):
+        together({**made, "many-5": killed})
+    assert all((tmp_path / f"many-{seed}/checkpoints/step-00000004").is_dir() for seed in (3, 5))
+    assert together(made) == {"many-3": None, "many-5": None}
+    together(runs("alone", 3, 5))
+    assert all(weights(tmp_path / f"alone-{seed}") == weights(tmp_path / f"many-{seed}") for seed in (3, 5))
+
+
 def test_the_second_ctrl_c_ends_all_at_once(runs, tmp_path):
     made = runs("many", 3, 5, save_every=100)
 
