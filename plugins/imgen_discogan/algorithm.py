@@ -145,6 +145,8 @@ class DiscoGan(Algorithm):
         self.distance = F.l1_loss if distance == "l1" else F.mse_loss
         self.rates, self.curriculum = (starting_rate, default_rate), curriculum
         self.update_interval, self.flip, self.augment = update_interval, flip, augment
+        # Batch norm gives real pictures and fakes statistics of their own; else one pass is the same as two.
+        self.d_mixes = d_norm == "batch" and not data.vector
         self.optimizer = adam(lr, (beta1, beta2), weight_decay=weight_decay)
         self.pace = linear(decay_from, decay_over) if decay_over else constant()
         self.model = CrossDomain(
@@ -270,7 +272,11 @@ class DiscoGan(Algorithm):
         return cases
 
     def _told(self, d: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        return d(self._seen(real))[0], d(self._seen(fake))[0]
+        real, fake = self._seen(real), self._seen(fake)
+        if self.d_mixes:
+            return d(real)[0], d(fake)[0]
+        scores = d(torch.cat([real, fake]))[0]
+        return scores[: len(real)], scores[len(real) :]
 
     def _fool(self, d: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """The adversarial term and feature matching of one direction."""

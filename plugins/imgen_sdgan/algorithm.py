@@ -129,7 +129,8 @@ class SDDcgan(Algorithm):
         self.lr_g, self.lr_d = lr_g or self.rules.lr, lr_d or self.rules.lr
         self.model = DcganGenerator(data, d_identity=d_identity, d_observation=d_observation, dim=dim)
         discriminator = SiameseDiscriminator if siamese else StackedDiscriminator
-        self.d = discriminator(data, dim=dim, norm=self._norm(norm, batch_norm_penalty))
+        self.norm = self._norm(norm, batch_norm_penalty)
+        self.d = discriminator(data, dim=dim, norm=self.norm)
 
     def players(self) -> dict[str, Player]:
         return {
@@ -144,15 +145,14 @@ class SDDcgan(Algorithm):
     @turn("d")
     def judge(self, batch: Batch) -> Played:
         """The discriminator tells real tuples from made ones."""
-        real, fake = batch["images"], self.fakes(len(batch["images"]))
-        score_real, score_fake = self.d(real), self.d(fake)
+        score_real, score_fake = self._told(batch["images"], self.fakes(len(batch["images"])))
         return {"d": self.loss.d(score_real, score_fake)}, _scores(score_real, score_fake)
 
     @turn("d", second_order=True)
     def judge_smoothly(self, batch: Batch) -> Played:
         """The discriminator tells real tuples from made ones, and pays for steep scores."""
         real, fake = batch["images"], self.fakes(len(batch["images"]))
-        score_real, score_fake = self.d(real), self.d(fake)
+        score_real, score_fake = self._told(real, fake)
         loss, shown = self.loss.d(score_real, score_fake), _scores(score_real, score_fake)
         if self.w_penalty:
             shown["penalty"] = gradient_penalty(self.d, real, fake)
@@ -174,6 +174,13 @@ class SDDcgan(Algorithm):
     def preview(self, batch: Batch) -> Tensor:
         """A row is an identity, a column an observation."""
         return pictures(self.model, draw_grid(self.model, 6, 8))
+
+    def _told(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        # Batch norm gives real tuples and fakes statistics of their own; else one pass is the same as two.
+        if self.norm == "batch":
+            return self.d(real), self.d(fake)
+        scores = self.d(torch.cat([real, fake]))
+        return scores[: len(real)], scores[len(real) :]
 
     @property
     def _penalises(self) -> bool:
