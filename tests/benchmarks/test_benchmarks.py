@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,24 @@ def test_translate_runs(tmp_path):
     assert "bare loop" in told and "pictures/s" in told and "times as fast" in told
     assert "decode" in told and "encode" in told
     assert not list(tmp_path.iterdir())
+
+
+def test_startup_runs(tmp_path):
+    tiny = ["--rounds", "1", "--only", "an empty Python", "--only", "imgen --help", "--json", "told.json"]
+    told = run("startup.py", cwd=tmp_path, tiny=tiny)
+    assert "of all cores" in told and "medians of 1 rounds" in told
+    found = json.loads((tmp_path / "told.json").read_text())["startup"]
+    assert found.keys() == {"an empty Python", "imgen --help"}
+    assert found["imgen --help"]["core_seconds"] > 0 and found["imgen --help"]["least"] > 0
+
+
+def test_sampling_runs(tmp_path):
+    tiny = ["--recipes", "infogan_cr", "--count", "4", "--dim", "4", "--blocks", "1", "--json", "told.json"]
+    told = run("sampling.py", cwd=tmp_path, tiny=tiny)
+    assert "times as fast" in told and "generator" in told and "PNG" in told
+    found = json.loads((tmp_path / "told.json").read_text())["sampling"]
+    assert [one["pictures"] for one in found.values()] == [4, 4, 60], "a sheet, files, and ten values of six codes"
+    assert [path.name for path in tmp_path.iterdir()] == ["told.json"]
 
 
 def test_editing_runs(tmp_path):
