@@ -14,7 +14,8 @@ from typing import Any, Protocol
 import torch
 from plain import Contest
 from torch.autograd.profiler import profile
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from imgen.build import Built, build
 from imgen.plugins import installed
@@ -137,12 +138,23 @@ def block(side: Side, cycle: int, rounds: int, warm: int, device: torch.device) 
     return taken
 
 
+class _Counting(TorchDispatchMode):
+    """Counts by torch's own table. Its `FlopCounterMode` also follows modules, and refuses gradients of gradients."""
+
+    flops = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if count := flop_registry.get(func.overloadpacket):
+            self.flops += count(*args, **(kwargs or {}), out_val=made)
+        return made
+
+
 def flops_of(side: Side, cycle: int) -> float:
     """Multiplications and additions of matrix products and convolutions in a step, forward and backward."""
-    counter = FlopCounterMode(display=False)
-    with counter:
+    with _Counting() as counting:
         side.steps(cycle)
-    return counter.get_total_flops() / cycle
+    return counting.flops / cycle
 
 
 def peak_of(side: Side, cycle: int, device: torch.device) -> int:
