@@ -116,21 +116,10 @@ def _fit(
     profile: bool,
 ) -> None:
     from imgen import dist
-    from imgen.card import Card
     from imgen.train import run
-    from imgen.train.events import JsonLines, Listener
-    from imgen.train.listeners import TensorBoard
-    from imgen.train.recording import Records
+    from imgen.train.listening import listeners_of
     from imgen.train.trainer import Trainer
 
-    listeners: list[Listener] = [
-        JsonLines(folder / "events.jsonl"),
-        Records(folder, recipe.dataset.to_dict()),
-        Card(folder, found),
-        console,
-    ]
-    if recipe.train.tensorboard:
-        listeners.append(TensorBoard(folder / "tensorboard"))
     with console.decoding():
         trainer = Trainer(
             built.algorithm,
@@ -140,7 +129,7 @@ def _fit(
             config=built.config,
             device=where,
             metrics=built.metrics,
-            listeners=listeners,
+            listeners=listeners_of(recipe, folder, found, console),
             profile=profile,
             say=console.say,
         )

@@ -55,7 +55,7 @@ class Held:
         return self._datasets[key]
 
 
-def steps_of(wanted: Run, held: Held, stop: many.Signals) -> Iterator[object]:
+def steps_of(wanted: Run, held: Held, stop: many.Signals) -> many.Steps:
     """Build a run and train it, a step at a time, as `imgen train` does."""
     recipe = Draft.read(Path(wanted.recipe), held.found).check()
     with Console() as console:
@@ -80,6 +80,7 @@ def steps_of(wanted: Run, held: Held, stop: many.Signals) -> Iterator[object]:
                     device=held.device,
                     metrics=built.metrics,
                     listeners=listeners_of(recipe, folder, held.found, console),
+                    say=console.say,
                 )
             run.store_recipe(folder, recipe)
             yield None

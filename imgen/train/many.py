@@ -9,7 +9,7 @@ process each, and hold data in common, but compute no faster.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from types import FrameType
@@ -40,6 +40,9 @@ class Signals(StopSignals):
         super()._hear(number, frame)
 
 
+Steps = Generator[object, None, None]
+
+
 @dataclass
 class Entrant:
     """A run that takes part.
@@ -49,7 +52,7 @@ class Entrant:
     """
 
     name: str
-    steps: Iterator[object]
+    steps: Steps
     around: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
@@ -143,14 +146,18 @@ def train(entrants: Sequence[Entrant], device: str, stop: Signals, ended: Ended)
             if where.type == "cuda":
                 torch.cuda.empty_cache()  # what lies on the stream of one run is of no use to the others
 
-    for name in list(going):
-        move(name)
-        if where.type == "cuda":
-            torch.cuda.synchronize(where)  # what one has put there is read by others, such as data that they share
-    with stop.patiently(), memory.kept():
-        while going:
-            for name in list(going):
-                move(name)
+    try:
+        for name in list(going):
+            move(name)
+            if where.type == "cuda":
+                torch.cuda.synchronize(where)  # what one has put there is read by others, such as data that they share
+        with stop.patiently(), memory.kept():
+            while going:
+                for name in list(going):
+                    move(name)
+    finally:
+        for each, _ in going.values():
+            each.steps.close()  # those that end at once
 
 
 def _let_go(error: BaseException | None) -> None:
