@@ -33,7 +33,7 @@ LAUNCHER = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "
 
 def wait_for_step(folder: Path, step: int) -> None:
     """Until a run has a checkpoint of this step or a later one."""
-    end = time.monotonic() + 120
+    end = time.monotonic() + 240
     while (checkpoint.newest_step(folder) or 0) < step:
         assert time.monotonic() < end, "no checkpoint came"
         time.sleep(0.02)
@@ -80,18 +80,18 @@ def test_what_was_ended_killed_and_started_again_equals_what_was_left_alone(here
     ended = process(*LAUNCHER, *COMMAND, "run")
     wait_for_step(here / "run", 10)
     ended.send_signal(signal.SIGTERM)
-    _, err = ended.communicate(timeout=120)
+    _, err = ended.communicate(timeout=240)
     assert ended.returncode != 0 and "is saved in run; the same command goes on from there" in err
     assert "resuming" not in err, "who is asked to end is not started again"
 
     killed = process(*LAUNCHER, *COMMAND, "run")
     wait_for_step(here / "run", 20)
     os.kill(workers_of(killed.pid)[1], signal.SIGKILL)
-    out, err = killed.communicate(timeout=120)
+    out, err = killed.communicate(timeout=240)
     assert killed.returncode == 0 and out == "run/model.safetensors\n", err
     assert err.count("resuming at step") == 2 and "Traceback" not in err and "unexpected" not in err, err
 
-    assert [each.communicate(timeout=120)[0] for each in alone] == ["alone/model.safetensors\n", ""]
+    assert [each.communicate(timeout=240)[0] for each in alone] == ["alone/model.safetensors\n", ""]
     one, other = state(here / "alone"), state(here / "run")
     assert one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
     first, second = told(here / "alone", "logged"), told(here / "run", "logged")
