@@ -142,12 +142,13 @@ class PlainSgGan(Plain):
 
     def made_again(self, edits: list[Tensor]) -> list[Tensor]:
         """Edits of edits to the values of the same attribute: (B, sources, values, C, H, W) for each attribute."""
+        counts = [len(each) * each.shape[1] for each in edits]
+        flat = torch.cat([each.flatten(0, 1) for each in edits])
         if self.HEADS == "attribute":
-            again = [self.g(each.flatten(0, 1), place)[0] for place, each in enumerate(edits)]
+            given = zip(self.g.trunk(flat).split(counts), flat.split(counts), strict=True)
+            again = [self.g.edits(features, some, place) for place, (features, some) in enumerate(given)]
         else:
-            counts = [len(each) * each.shape[1] for each in edits]
-            every = self.g(torch.cat([each.flatten(0, 1) for each in edits]))
-            again = [each.split(counts)[place] for place, each in enumerate(every)]
+            again = [each.split(counts)[place] for place, each in enumerate(self.g(flat))]
         return [one.unflatten(0, each.shape[:2]) for one, each in zip(again, edits, strict=True)]
 
     def apart(self, edits: Tensor, again: Tensor) -> Tensor:

@@ -35,7 +35,8 @@ class PlainSgGanModern(PlainSgGanAsked):
 
     def edits(self, images: Tensor) -> list[Tensor]:
         """Of each attribute's own part of the batch the edits to all of its values."""
-        return [self.g(images[part], place)[0] for place, part in enumerate(self.parts)]
+        features = self.g.trunk(images)
+        return [self.g.edits(features[part], images[part], place) for place, part in enumerate(self.parts)]
 
     def ramped(self) -> float:
         """What part of their weights some terms have by now."""
@@ -73,7 +74,7 @@ class PlainSgGanModern(PlainSgGanAsked):
         edits = self.edits(images)
         counts = [len(each) * each.shape[1] for each in edits]
         score, told = self.d(disturbed(torch.cat([each.flatten(0, 1) for each in edits])))
-        rec = torch.cat([self.apart_from_one(place, each) for place, each in enumerate(edits)]).mean()
+        rec = torch.cat(list(map(self.apart_from_one, edits, self.made_again(edits)))).mean()
         loss = -(score + self.aimed(told)).mean() + self.game["w_rec"] * rec
         loss = loss + self.game["w_aim"] * self.loss_aim(told, counts)
         with torch.no_grad():
@@ -81,13 +82,12 @@ class PlainSgGanModern(PlainSgGanAsked):
         loss = loss + self.game["w_tie"] * self.loss_tie(images, edits, shares)
         return loss + self.game["w_keep"] * self.ramped() * self.loss_keep(told, counts, shares)
 
-    def apart_from_one(self, place: int, edits: Tensor) -> Tensor:
+    def apart_from_one(self, edits: Tensor, again: Tensor) -> Tensor:
         """How far edits are from the same made again, each of another edit of the attribute: (values,)."""
         values = edits.shape[1]
         every = torch.arange(values, device=self.device)
         source = (every + torch.randint(1, values, (), device=self.device)) % values
-        again = self.g(edits[:, source].flatten(0, 1), place)[0].unflatten(0, edits.shape[:2])
-        return (again[:, every, every] - edits).abs().mean(dim=(0, 2, 3, 4))
+        return (again[:, source, every] - edits).abs().mean(dim=(0, 2, 3, 4))
 
     def loss_tie(self, images: Tensor, edits: list[Tensor], shares: list[Tensor]) -> Tensor:
         """Of edits to the value that a picture has already."""

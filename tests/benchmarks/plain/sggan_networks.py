@@ -97,11 +97,13 @@ class Generator(nn.Module):
             return nn.Sequential(*normed(nn.ConvTranspose2d(c_in, c_out, 4, 2, 1), c_out))
         return nn.Sequential(*normed(SameConv(c_in, c_out, 4), c_out), nn.Upsample(scale_factor=2))
 
-    def forward(self, images: Tensor, attribute: int | None = None) -> list[Tensor]:
-        """attribute: that of which edits are wanted; None: all."""
+    def edits(self, features: Tensor, images: Tensor, attribute: int) -> Tensor:
+        """Those of one attribute, of pictures that have been through the trunk."""
+        return torch.stack([head(features, images) for head in self.heads[attribute]], dim=1)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
         features = self.trunk(images)
-        wanted = self.heads if attribute is None else [self.heads[attribute]]
-        return [torch.stack([head(features, images) for head in heads], dim=1) for heads in wanted]
+        return [self.edits(features, images, place) for place in range(len(self.heads))]
 
 
 class Discriminator(nn.Module):
