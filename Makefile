@@ -35,6 +35,7 @@ bench: .venv/made
 	$(BIN)/python tests/benchmarks/speed.py --device $(DEVICE) --seconds 12 --record
 	$(BIN)/python tests/benchmarks/data_wait.py --device $(DEVICE) --steps 5 --warm 1 --json $(RECORD)-data.json
 	$(BIN)/python tests/benchmarks/startup.py --rounds 5 --json $(RECORD)-startup.json
+	$(BIN)/python tests/benchmarks/sampling.py --device $(DEVICE) --json $(RECORD)-sampling.json
 	$(BIN)/python tests/benchmarks/trainer_overhead.py --blocks 7
 	$(BIN)/python tests/benchmarks/streaming.py
 	$(BIN)/python tests/benchmarks/translate.py
