@@ -83,7 +83,7 @@ SIZE = Amount("size", _BYTES, "500M or 4G")
 @click.option(
     "--seeds-per-process",
     metavar="N",
-    type=click.IntRange(1, 1000),
+    type=click.IntRange(1, 256),
     default=1,
     help="Runs that differ in their seeds alone share a process, its cores and its GPU, up to N of them; default 1.",
 )

@@ -68,7 +68,7 @@ def test_a_dry_run_tells_which_runs_share_a_process(cli, tiny, here):
         (("--timeout", "0"), "'0' is no such amount; write it as 90, 30m or 2h"),
         (("--env", "A"), "--env A: write it as --env NAME=VALUE"),
         (("--max-parallel", "0"), "0 is not in the range x>=1"),
-        (("--seeds", "2", "--seeds-per-process", "0"), "0 is not in the range 1<=x<=1000"),
+        (("--seeds", "2", "--seeds-per-process", "0"), "0 is not in the range 1<=x<=256"),
         (
             ("--seeds", "2", "--seeds-per-process", "2", "--gpus-per-run", "2"),
             "--seeds-per-process 2: the runs of a process share one GPU, so --gpus-per-run cannot be 2; give 1 or",
