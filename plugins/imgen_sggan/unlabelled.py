@@ -35,7 +35,7 @@ def filled(labels: Tensor, logits: Sequence[Tensor]) -> list[Tensor]:
     shares = []
     for place, told in enumerate(logits):
         known = labels[:, place, None] != UNKNOWN
-        certain = F.one_hot(labels[:, place].clamp(min=0), told.shape[1])
+        certain = labels[:, place, None] == torch.arange(told.shape[1], device=labels.device)
         shares.append(torch.where(known, certain, told.float().softmax(dim=1)).detach())
     return shares
 
