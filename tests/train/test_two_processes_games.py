@@ -78,8 +78,9 @@ CASES = {
         PAIRS | {"objective": "wgan-gp", "norm": "batch", "batch_norm_penalty": True}, SHAPES
     ),
     "sddcgan, stacked, lsgan and r1": Case(PAIRS | {"siamese": False, "objective": "lsgan", "w_r1": 1.0}, SHAPES),
+    # A balance between those of the two halves, so that one is above it and one below.
     "sdbegan, k_t": Case(
-        {"name": "sdbegan", "d_identity": 4, "d_observation": 3, "hidden": 4, "lambda_k": 0.5}, SHAPES
+        {"name": "sdbegan", "d_identity": 4, "d_observation": 3, "hidden": 4, "gamma": 0.18, "lambda_k": 50.0}, SHAPES
     ),
     "discogan, feature matching and batch norm": Case(CROSSING, DOMAINS),
     "discogan, r1, spectral norm, augmented": Case(
