@@ -196,7 +196,7 @@ def main(argv: list[str] | None = None) -> dict[str, dict[str, Any]]:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipes", default=",".join(DRAWN), help="names with commas; default %(default)s")
     parser.add_argument("--device", default="cpu", help="default %(default)s")
-    for name, value in {"count": 1024, "dim": 0, "blocks": 7, "threads": 0, "seed": 0}.items():
+    for name, value in {"count": 512, "dim": 0, "blocks": 5, "threads": 0, "seed": 0}.items():
         parser.add_argument(f"--{name}", type=int, default=value, help="default %(default)s")
     parser.add_argument("--json", type=Path, help="write the figures there")
     args = parser.parse_args(argv)

@@ -34,10 +34,11 @@ def test_streaming_runs(tmp_path):
 
 def test_translate_runs(tmp_path):
     tiny = ["--count", "6", "--batch", "2", "--dim", "4", "--size", "16", "--blocks", "2"]
-    told = run("translate.py", cwd=tmp_path, tiny=tiny)
+    told = run("translate.py", "--json", "told.json", cwd=tmp_path, tiny=tiny)
     assert "bare loop" in told and "pictures/s" in told and "times as fast" in told
     assert "decode" in told and "encode" in told
-    assert not list(tmp_path.iterdir())
+    assert json.loads((tmp_path / "told.json").read_text())["translate"]["times_as_fast"] > 0
+    assert [path.name for path in tmp_path.iterdir()] == ["told.json"]
 
 
 def test_startup_runs(tmp_path):
