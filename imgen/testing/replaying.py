@@ -24,7 +24,6 @@ from imgen.testing.turns import turns_of
 from imgen.train.graphs import Captured, Play, Record
 from imgen.train.play import Derived, Eager, House, Way, take_seats
 
-
 _STEPS = 3
 """How many steps are played: what is done on the host when a turn is recorded tells in those that follow."""
 

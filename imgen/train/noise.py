@@ -16,4 +16,6 @@ def seed_noise(seed: int, device: torch.device) -> None:
     """Seed the generators that a turn draws from; `torch.manual_seed` would also note a stack trace each time."""
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
-        torch.cuda.manual_seed(seed)
+        # Of this device: `manual_seed` is for the current one, which need not be it.
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)

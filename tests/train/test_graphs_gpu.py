@@ -224,3 +224,14 @@ def test_a_restart_in_place_is_replayed():
     assert after is before and after.lasting
     expected = Eager(GPU).derive(algorithm.both, batch, seats)
     assert torch.allclose(after.losses["d"], expected.losses["d"], rtol=1e-5)
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="there is one GPU")
+def test_noise_follows_from_the_seed_on_a_device_that_is_not_the_current_one():
+    from imgen.train.noise import seed_noise
+
+    other, drawn = torch.device("cuda:1"), []
+    for _ in range(2):
+        seed_noise(7, other)
+        drawn.append(torch.rand(3, device=other))
+    assert torch.equal(*drawn)
