@@ -25,6 +25,7 @@ CONTRACTS = {
     "imgen.metrics": "what a metric is given, and gives",
     "imgen.losses.adversarial": "adversarial losses",
     "imgen.losses.penalty": "penalties of gradients",
+    "imgen.whole_batch": "what hangs on all items of a batch",
     "imgen.optim": "optimizers of players",
     "imgen.schedules": "what changes with the step",
     "imgen.binding": "annotations of settings",
