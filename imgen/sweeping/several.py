@@ -21,7 +21,7 @@ import torch
 
 from imgen.build import build, dataset_from
 from imgen.data.spec import Dataset
-from imgen.errors import ImgenError, RecipeError
+from imgen.errors import RecipeError
 from imgen.messages import lines_of
 from imgen.plugins import Plugins, installed
 from imgen.recipe import Draft, Part
@@ -32,6 +32,7 @@ from imgen.train import many, run
 from imgen.train.listeners import Console
 from imgen.train.listening import listeners_of
 from imgen.train.trainer import Trainer
+from imgen.train.ways import check_way
 
 Within = Callable[[], AbstractContextManager[object]]
 
@@ -63,6 +64,7 @@ def steps_of(wanted: Run, held: Held, stop: many.Signals) -> many.Steps:
         with console.decoding():
             built = build(recipe, held.found, dataset=held.dataset(recipe.dataset))
         recipe = built.recipe
+        check_way(recipe.train, held.device)
         folder = run.open_for(recipe, Path(wanted.folder), False)
         report = getattr(built.dataset, "report", None)
         console.say(f"run {folder}", *(report.lines() if report else ()))
@@ -128,7 +130,7 @@ def _train_all(runs: list[Run], held: Held, stop: many.Signals, within: Mapping[
         refuse_unlike(runs, held.found)
         entrants = [many.Entrant(each.folder, steps_of(each, held, stop), within[each.folder]) for each in runs]
         many.train(entrants, held.device, stop, ended)
-    except ImgenError as error:
+    except Exception as error:
         # It is so for all that are not through.
         for each in runs:
             if each.folder not in statuses:

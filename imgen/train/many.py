@@ -71,6 +71,7 @@ class _Own:
 
     def __post_init__(self) -> None:
         if self.device.type == "cuda":
+            torch.cuda.init()
             self.stream = torch.cuda.Stream(self.device)
             # Graphs read seeds from memory that belongs to a generator's state: two runs that share one would overwrite
             # each other's, as their replays overlap.

@@ -72,6 +72,13 @@ def test_runs_that_differ_in_more_than_their_seeds(recipes, here):
         assert (here / f"r{seed}.log").read_text().splitlines()[0] == told
 
 
+def test_what_the_device_cannot_do_is_refused_before_a_folder_is_made(recipes, here):
+    words = recipes(0, 1, more="  play: captured\n")
+    assert several.main("cpu", *words) == 2
+    assert "imgen: train.play=captured: CUDA graphs need a CUDA device" in (here / "r1.log").read_text()
+    assert not (here / "r0").exists() and not (here / "r1").exists()
+
+
 def test_asked_to_end_all_save_and_go_on(recipes, process, here):
     words = recipes(0, 1, more="  keep_last: 2\n")
     for seed in (0, 1):
