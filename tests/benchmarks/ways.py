@@ -143,7 +143,8 @@ def tiled(pictures: list[Image.Image], columns: int) -> Image.Image:
     sheet = Image.new("RGB", (width * columns, height * -(-len(pictures) // columns)), "white")
     for place, picture in enumerate(pictures):
         sheet.paste(picture, (place % columns * width, place // columns * height))
-    return sheet.quantize(32)
+    # By coverage: the commonest colours are shades of text, and lines would take each other's.
+    return sheet.quantize(64, Image.Quantize.MAXCOVERAGE)
 
 
 def table(name: str, eager: list[Run], ways: Mapping[str, Run]) -> list[list[str]]:

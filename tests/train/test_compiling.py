@@ -147,13 +147,11 @@ def test_a_compiled_run_learns_as_an_eager_one_and_resumes_to_the_bit(trainer, s
 SHIPPED = {
     "sddcgan smooth": ({"dim": 4, "objective": "wgan-gp", "w_r1": 1.0}, {"name": "shapes", "k": 2}),
     "sdbegan": ({"d_identity": 3, "d_observation": 2, "hidden": 4}, {"name": "shapes", "k": 2}),
-    "discogan": ({"levels": 3, "width": 4, "d_width": 4, "size_aware": True}, {"name": "drawn-domains"}),
     "infogan-cr": ({"arch": "sprites", "num_codes": 3, "dim": 4, "cr_start": 2.0}, {"name": "drawn-sprites"}),
     "factor-vae": ({"num_codes": 3, "dim": 4, "hidden": 4}, {"name": "drawn-sprites"}),
 }
 DATA = {
     "shapes": {"identities": 6, "photos": 4, "size": 16},
-    "drawn-domains": {"pictures": 8, "n_test": 4, "size": 16},
     "drawn-sprites": {"size": 32, "positions": 2},
 }
 
