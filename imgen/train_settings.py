@@ -17,7 +17,7 @@ class TrainSettings:
         epochs: length of the run in passes through the data, or its smaller domain, in place of steps; 0: steps counts
         batch: items in a batch, over all processes [items]
         seed: what noise, data order and first weights follow from
-        play: how turns are computed: eager, compiled (torch.compile), captured (CUDA graphs); auto: fastest safe one
+        play: how turns are computed: eager, compiled (torch.compile) or captured (CUDA graphs); auto is eager so far
         precision: bf16 is autocast; auto takes it where the device is a GPU that has it
         tf32: let float32 products on a GPU round their inputs to TF32
         channels_last: keep pictures and kernels in channels-last order

@@ -36,7 +36,8 @@ def way_of(settings: TrainSettings, device: torch.device, say: Callable[[str], N
         from imgen.train.compiling import Compiled
 
         return Compiled(device, bf16, say)
-    if device.type == "cuda" and settings.play in ("auto", "captured"):
+    # `auto` is eager everywhere: on CPUs the compiled turns were slower, and captured ones have not been on a GPU yet.
+    if settings.play == "captured":
         from imgen.train.graphs import Captured, CudaGraphs
 
         return Captured(Eager(device, bf16), CudaGraphs(device), say)
