@@ -207,7 +207,7 @@ def main(argv: list[str] | None = None) -> None:
     if found:
         print(f"weak scaling: the same batch in each process, one thread each, {args.blocks} blocks, medians")
         print(table(found))
-    names = [name for name in args.estimate.split(",") if name] or list(contests())
+    names = list(contests()) if args.estimate == "all" else args.estimate.split(",")
     messages = {name: counted(name, seed=args.seed, tiny=args.tiny) for name in names}
     estimates = {name: estimate(each, args) for name, each in messages.items()}
     print(told(messages, estimates, args))

@@ -39,6 +39,7 @@ from imgen.train.trainer import Trainer
 HIDDEN = 0.5
 """Part of a step's computing behind which gradients of later layers could travel, were they sent as they come."""
 WORLDS = (8, 64)
+PAPERS = "sddcgan,sdbegan,discogan,embedding,infogan_cr,factor_vae,sggan,stargan"
 _COUNTED = 2  # processes that messages are counted for
 
 
@@ -105,9 +106,7 @@ def counted(name: str, *, seed: int = 0, tiny: bool = False) -> dict[str, float]
         with mock.patch.object(dist, "average", note):
             trainer = Trainer(built.algorithm, built.dataset, recipe.train, Path(folder), config=built.config)
             steps = trainer.going(StopSignals())
-            next(steps)
-            silent.said.clear()
-            flat.clear()
+            silent.said.clear()  # what is told once, before the first step
             for _ in range(contest.cycle):
                 next(steps)
             trainer.loader.close()
@@ -133,7 +132,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     }
     for option, (value, meaning) in told.items():
         parser.add_argument(f"--{option}", type=float, default=value, help=f"{meaning}; default {value:g}")
-    parser.add_argument("--estimate", default="", help="recipes to estimate; default all that speed.py plays")
+    parser.add_argument("--estimate", default=PAPERS, help=f"recipes to estimate, or all; default {PAPERS}")
 
 
 def seconds(messages: float, size: float, world: int, args: argparse.Namespace) -> float:
