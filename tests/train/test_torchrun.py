@@ -24,7 +24,7 @@ from imgen.train.signals import Agreed, StopSignals
 RECIPE = """\
 algorithm: {name: sddcgan, d_identity: 4, d_observation: 4, dim: 4, lr_g: 5e-3}
 dataset: {name: shapes, identities: 6, photos: 4, size: 16}
-train: {steps: 40, batch: 4, ema_half_life: 20, log_every: 1, preview_every: 0, save_every: 5, measure_every: 9}
+train: {steps: 80, batch: 4, ema_half_life: 20, log_every: 1, preview_every: 0, save_every: 5, measure_every: 18}
 metrics: [{name: kid, network: random, pictures: 8, subsets: 2, subset_size: 4}]
 """
 COMMAND = ("-m", "imgen", "train", "tiny.yaml", "-s", "train.tensorboard=false", "--out")
@@ -36,7 +36,7 @@ def wait_for_step(folder: Path, step: int) -> None:
     end = time.monotonic() + 240
     while (checkpoint.newest_step(folder) or 0) < step:
         assert time.monotonic() < end, "no checkpoint came"
-        time.sleep(0.02)
+        time.sleep(0.005)
 
 
 def free_port() -> str:
@@ -84,8 +84,9 @@ def test_what_was_ended_killed_and_started_again_equals_what_was_left_alone(here
     assert ended.returncode != 0 and "is saved in run; the same command goes on from there" in err
     assert "resuming" not in err, "who is asked to end is not started again"
 
+    step = checkpoint.newest_step(here / "run") or 0
     killed = process(*LAUNCHER, *COMMAND, "run")
-    wait_for_step(here / "run", 20)
+    wait_for_step(here / "run", step + 1)
     os.kill(workers_of(killed.pid)[1], signal.SIGKILL)
     out, err = killed.communicate(timeout=240)
     assert killed.returncode == 0 and out == "run/model.safetensors\n", err
@@ -95,16 +96,16 @@ def test_what_was_ended_killed_and_started_again_equals_what_was_left_alone(here
     one, other = state(here / "alone"), state(here / "run")
     assert one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
     first, second = told(here / "alone", "logged"), told(here / "run", "logged")
-    assert [line["step"] for line in second] == list(range(1, 41)), "one history"
+    assert [line["step"] for line in second] == list(range(1, 81)), "one history"
     assert [line["values"] for line in first] == [line["values"] for line in second]
     taken = [[(e.step, e.metric, e.values) for e in records.read(here / name)] for name in ("alone", "run")]
-    assert [step for step, _, _ in taken[0]] == [9, 18, 27, 36, 40]
+    assert [step for step, _, _ in taken[0]] == [18, 36, 54, 72, 80]
     assert taken[0] == sorted(taken[1], key=lambda each: each[0]), "in a process of their own they are the same"
     assert len({str(values) for _, _, values in taken[0]}) > 3, "they can tell states apart"
     assert [line["step"] for line in told(here / "run", "evaluated")] == [step for step, _, _ in taken[1]]
     assert not (here / "run/measuring").exists() and not list((here / "run").rglob(".*.part"))
 
-    said = cli("train", "tiny.yaml", "-s", "train.tensorboard=false", "--out", "run", "--steps", "41")
+    said = cli("train", "tiny.yaml", "-s", "train.tensorboard=false", "--out", "run", "--steps", "81")
     assert said.status == 0 and "so far it was trained in 2 processes" in said.err
 
 
