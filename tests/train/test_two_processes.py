@@ -99,7 +99,7 @@ class Halves(Algorithm):
     @turn("d", "g")
     def balance(self, batch):
         real, fake = batch["images"].flatten(1), self.model(batch["z"]).flatten(1)
-        err_real, err_fake = ((self.d(x) - x).abs().mean() for x in (real, fake))
+        err_real, err_fake = ((self.d(x) - x).square().mean() for x in (real, fake))
         gap = (err_real - 0.5 * err_fake).detach()
         self.gap.copy_(gap)
         return {"d": err_real - self.k * err_fake, "g": err_fake}, {"k": self.k.clone()}
