@@ -36,6 +36,9 @@ bench: .venv/made
 	$(BIN)/python tests/benchmarks/data_wait.py --device $(DEVICE) --steps 5 --warm 1 --json $(RECORD)-data.json
 	$(BIN)/python tests/benchmarks/startup.py --rounds 5 --json $(RECORD)-startup.json
 	$(BIN)/python tests/benchmarks/sampling.py --device $(DEVICE) --json $(RECORD)-sampling.json
+	$(BIN)/python tests/benchmarks/population.py --device $(DEVICE) --json $(RECORD)-population.json
+	$(BIN)/python tests/benchmarks/scaling.py --json $(RECORD)-scaling.json
+	$(BIN)/python tests/benchmarks/captured.py
 	$(BIN)/python tests/benchmarks/trainer_overhead.py --blocks 7
 	$(BIN)/python tests/benchmarks/streaming.py
 	$(BIN)/python tests/benchmarks/translate.py

@@ -20,7 +20,7 @@ class TrainSettings:
         play: how turns are computed: eager, compiled (torch.compile) or captured (CUDA graphs); auto is eager so far
         precision: bf16 is autocast; auto takes it where the device is a GPU that has it
         tf32: let float32 products on a GPU round their inputs to TF32
-        channels_last: keep pictures and kernels in channels-last order
+        channels_last: keep pictures and kernels in channels-last order; null: where that is faster on the device
         ema_half_life: half-life of the averaged weights that ship; 0 ships the last ones [images]
         clip_grad: largest norm of a player's gradient; 0 leaves it alone
         resident: keep the data on the device; auto does where it fits
@@ -43,7 +43,7 @@ class TrainSettings:
     play: Literal["auto", "eager", "compiled", "captured"] = "auto"
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     tf32: bool = True
-    channels_last: bool = True
+    channels_last: bool | None = None
     ema_half_life: Weight = 10_000
     clip_grad: Weight = 0
     resident: Literal["auto", "always", "never"] = "auto"

@@ -27,7 +27,7 @@ from imgen.metrics.records import Chosen
 from imgen.plugins import Plugins, installed
 from imgen.recipe import Recipe
 from imgen.train.beside import snapshot
-from imgen.train.device import device_name, set_up
+from imgen.train.device import device_name, set_up, wants_channels_last
 from imgen.train.events import Evaluated, Event, Unmeasured
 from imgen.train.measuring import take
 
@@ -58,7 +58,7 @@ class Measuring:
         Raises: `WeightsError` where the snapshot cannot be read.
         """
         model, _ = load_model(snapshot(self.run, step), self.plugins, str(self.device))
-        if self.recipe.train.channels_last:
+        if wants_channels_last(self.recipe.train, model, self.device):
             model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         evaluation = Evaluation(model=model, dataset=self.dataset, device=self.device, seed=self.recipe.train.seed)
         for name, metric in self.metrics.items():

@@ -23,7 +23,7 @@ from imgen.model import ModelConfig, write_model
 from imgen.nn.batch_norm import norms_of_whole_batch
 from imgen.train import checkpoint, measuring, memory
 from imgen.train.beside import MOST, Beside
-from imgen.train.device import device_name, set_up
+from imgen.train.device import device_name, set_up, wants_channels_last
 from imgen.train.ema import Averaged
 from imgen.train.events import Event, Finished, Listener, Logged, Previewed, Profiled, Saved, Started
 from imgen.train.meters import Meters
@@ -66,7 +66,8 @@ class Trainer:
         self.device = torch.device(device)
         set_up(settings, self.device)
         self.algorithm = algorithm.to(self.device).train()
-        if settings.channels_last:
+        self.channels_last = wants_channels_last(settings, algorithm.model, self.device)
+        if self.channels_last:
             self.algorithm.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if dist.world() > 1:
             norms_of_whole_batch(self.algorithm)
@@ -183,7 +184,7 @@ class Trainer:
 
     def _batch(self, step: int) -> dict[str, Tensor]:
         """A batch with its pictures as floats: they are uint8 until they are on the device."""
-        return _as_floats(self.loader.batch(step), self.settings.channels_last)
+        return _as_floats(self.loader.batch(step), self.channels_last)
 
     def _due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.settings.steps

@@ -19,6 +19,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 from imgen.binding import Count
 from imgen.data.spec import DataSpec
 from imgen.model import Way
+from imgen.nn.doubling import DoublingConv2d
+from imgen.nn.instance_norm import InstanceNorm2d
 
 Levels = Literal[3, 4, 5]
 Norm = Literal["batch", "instance", "none"]
@@ -239,13 +241,13 @@ def _judging(inputs: int, outputs: int, norm: DiscriminatorNorm) -> nn.Module:
 def _up(inputs: int, outputs: int, upsample: Upsample) -> list[nn.Module]:
     if upsample == "transposed":
         return [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False)]
-    return [nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, 1, 1, bias=False)]
+    return [DoublingConv2d(inputs, outputs, bias=False)]
 
 
 def _normed(channels: int, norm: str) -> list[nn.Module]:
     if norm == "batch":
         return [BatchNorm(channels)]
-    return [nn.InstanceNorm2d(channels, affine=True)] if norm == "instance" else []
+    return [InstanceNorm2d(channels)] if norm == "instance" else []
 
 
 def _dense(size: int, hidden: int, layers: int) -> list[nn.Module]:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from imgen.binding import Count
 from imgen.data.spec import DataSpec
 from imgen.model import Generator
+from imgen.nn.doubling import DoublingConv2d
 
 Norm = Literal["batch", "layer", "none"]
 _SPREAD = 0.02 * math.sqrt(3)  # half-width of the uniform distribution whose standard deviation is 0.02
@@ -217,8 +218,8 @@ class BeganDecoder(nn.Module):
         self.dense = nn.Linear(d_code, hidden * 8 * 8)
         layers: list[nn.Module] = []
         for stage in range(halvings(data, smallest=8) + 1):
-            layers += [nn.Upsample(scale_factor=2)] if stage else []
-            layers += [conv(hidden, hidden, 3), nn.ELU(), conv(hidden, hidden, 3), nn.ELU()]
+            first = DoublingConv2d(hidden, hidden) if stage else conv(hidden, hidden, 3)
+            layers += [first, nn.ELU(), conv(hidden, hidden, 3), nn.ELU()]
         self.layers = nn.Sequential(*layers, conv(hidden, data.image[0], 3))
 
     def forward(self, code: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from imgen.data.spec import Attribute, DataSpec
+from imgen.nn.instance_norm import InstanceNorm2d
 
 Arch = Literal["old", "new"]
 Norm = Literal["none", "spectral"]
@@ -193,7 +194,7 @@ class NewBlock(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for _ in range(2):
-            layers += [nn.InstanceNorm2d(width, affine=True), nn.LeakyReLU(0.2), nn.Conv2d(width, width, 3, padding=1)]
+            layers += [InstanceNorm2d(width), nn.LeakyReLU(0.2), nn.Conv2d(width, width, 3, padding=1)]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -224,7 +225,7 @@ def _new_trunk(channels: int, width: int, levels: int, blocks: int) -> nn.Sequen
 
 
 def _normed(layer: nn.Conv2d | nn.ConvTranspose2d) -> list[nn.Module]:
-    return [layer, nn.InstanceNorm2d(layer.out_channels, affine=True), nn.ReLU()]
+    return [layer, InstanceNorm2d(layer.out_channels), nn.ReLU()]
 
 
 def _transposed(inputs: int, outputs: int) -> nn.Sequential:
@@ -251,7 +252,7 @@ def _initialise(network: nn.Module, init: Init) -> None:
                 nn.init.trunc_normal_(module.weight, 0, spread, -2 * spread, 2 * spread)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.InstanceNorm2d) and init == "normal02":
+        elif isinstance(module, InstanceNorm2d) and init == "normal02":
             nn.init.normal_(module.weight, 1, 0.02)
 
 

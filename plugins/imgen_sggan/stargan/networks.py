@@ -17,6 +17,7 @@ from imgen.binding import Count, NonNegative
 from imgen.data.labels import is_binary
 from imgen.data.spec import Attribute, DataSpec
 from imgen.model import Way
+from imgen.nn.instance_norm import InstanceNorm2d
 from imgen_sggan.networks import check_data
 
 _DOWN = 2  # times that the generator halves a picture
@@ -69,7 +70,7 @@ class Block(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         first, last = (nn.Conv2d(width, width, 3, padding=1, bias=False) for _ in range(2))
-        self.layers = nn.Sequential(*_normed(first), last, nn.InstanceNorm2d(width, affine=True))
+        self.layers = nn.Sequential(*_normed(first), last, InstanceNorm2d(width))
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.layers(x)
@@ -177,4 +178,4 @@ class StarGan(nn.Module):
 
 
 def _normed(layer: nn.Conv2d | nn.ConvTranspose2d) -> list[nn.Module]:
-    return [layer, nn.InstanceNorm2d(layer.out_channels, affine=True), nn.ReLU()]
+    return [layer, InstanceNorm2d(layer.out_channels), nn.ReLU()]
