@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -28,6 +29,9 @@ from datetime import date
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+# The library that counts memory tells its beginning and end, unless this is set before torch is imported.
+os.environ.setdefault("KINETO_LOG_LEVEL", "6")
 
 import torch
 from apart import Alone, serve
