@@ -69,7 +69,7 @@ def balanced(labels: NDArray[np.int64], fraction: float) -> Sampler:
         rows = np.concatenate(
             [np.array(known, np.int64), rest[rng.choice(len(rest), n - count, replace=n > len(rest))]]
         )
-        # Processes cut a batch in order: each gets some of both.
+        # Processes share a batch: each gets some of both.
         return rng.permutation(rows)
 
     return draw
