@@ -134,7 +134,7 @@ def config():
 def trainer(game, config, tmp_path):
     """Makes a trainer of the game: `trainer("run", steps=6)`; settings of the game may be given as `game=Game`."""
 
-    def make(run="run", *, algorithm=None, listeners=(), dataset=None, say=None, **settings) -> Trainer:
+    def make(run="run", *, algorithm=None, listeners=(), dataset=None, say=None, profile=False, **settings) -> Trainer:
         given = {
             "steps": 8,
             "batch": 4,
@@ -152,6 +152,7 @@ def trainer(game, config, tmp_path):
             config=config,
             listeners=listeners,
             say=say,
+            profile=profile,
         )
 
     return make

@@ -39,7 +39,7 @@ def test_pages_are_cleared_once_and_not_at_every_step(process):
     (inside, after), (usual, _) = told["kept"], told["usual"]
     assert usual > 4 * 1000, "huge pages or small ones, glibc returns them"
     assert inside < usual / 10
-    assert after > usual / 2, "afterwards all is as it was"
+    assert after > usual / 4, "afterwards memory is returned again"
 
 
 def test_other_c_libraries_are_left_alone(monkeypatch):
