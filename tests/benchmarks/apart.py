@@ -22,13 +22,13 @@ class Alone:
     def __init__(self, side: str, name: str, args: argparse.Namespace) -> None:
         self.resident = 0
         numbers = {name: getattr(args, name) for name in ("device", "batch", "threads", "seed")}
-        self._command = [sys.executable, str(Path(__file__).with_name("speed.py")), "--serve", side, "--recipes", name]
-        self._command += [f"--{name}={value}" for name, value in numbers.items()] + ["--tiny"] * args.tiny
+        self.command = [sys.executable, str(Path(__file__).with_name("speed.py")), "--serve", side, "--recipes", name]
+        self.command += [f"--{name}={value}" for name, value in numbers.items()] + ["--tiny"] * args.tiny
 
     def __enter__(self) -> Alone:
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, text=True)
-        assert self._process.stdout.readline() == "ready\n", f"{self._command}: did not start"
+        self._process = subprocess.Popen(self.command, stdin=pipe, stdout=pipe, text=True)
+        assert self._process.stdout.readline() == "ready\n", f"{self.command}: did not start"
         return self
 
     def __exit__(self, *error: object) -> None:

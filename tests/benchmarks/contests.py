@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any, Protocol
 
 import torch
@@ -23,7 +23,7 @@ from imgen.plugins import installed
 from imgen.recipe import Draft, Recipe, find
 from imgen.train.device import rounds_to_bf16
 from imgen.train.memory import kept
-from imgen.train.play import House
+from imgen.train.play import Eager, House
 from imgen.train.signals import StopSignals
 from imgen.train.trainer import Trainer
 from imgen.train_settings import TrainSettings
@@ -65,7 +65,6 @@ class Theirs:
 
     def __init__(self, contest: Contest, built: Built, device: torch.device) -> None:
         self.plain = contest.plain(built, built.recipe.train, device)
-        self._as_torch_comes = _rounding()
 
     def steps(self, count: int) -> None:
         for _ in range(count):
@@ -73,7 +72,7 @@ class Theirs:
 
     def surroundings(self) -> AbstractContextManager[None]:
         """What holds in the whole process while it plays."""
-        _round(self._as_torch_comes)
+        _round(_AS_TORCH_COMES)
         return nullcontext()
 
 
@@ -102,7 +101,7 @@ class Ours:
 
 
 def both(contest: Contest, recipe: Recipe, device: torch.device, run: Path) -> tuple[Ours, Theirs]:
-    """The two sides; the plain one first, which copies the first weights and finds torch as it comes."""
+    """The two sides; the plain one first, which copies the first weights."""
     built = build(recipe, installed())
     theirs = Theirs(contest, built, device)
     return Ours(built, device, run), theirs
@@ -111,6 +110,10 @@ def both(contest: Contest, recipe: Recipe, device: torch.device, run: Path) -> t
 def _rounding() -> tuple[str, str, bool]:
     cuda = torch.backends.cuda.matmul.fp32_precision
     return cuda, torch.backends.cudnn.conv.fp32_precision, torch.backends.cudnn.benchmark  # type: ignore[attr-defined]
+
+
+_AS_TORCH_COMES = _rounding()
+"""Before any trainer of this process has set anything."""
 
 
 def _round(how: tuple[str, str, bool]) -> None:
@@ -151,11 +154,20 @@ class _Counting(TorchDispatchMode):
         return made
 
 
-def flops_of(side: Side, cycle: int) -> float:
-    """Multiplications and additions of matrix products and convolutions in a step, forward and backward."""
-    with _Counting() as counting:
+def flops_of(side: Ours | Theirs, cycle: int) -> float:
+    """Multiplications and additions of matrix products and convolutions in a step of this side, forward and backward.
+
+    imgen's are counted in eager turns, for nobody sees into a compiled or a captured one.
+    """
+    with _Counting() as counting, _eagerly(side) if isinstance(side, Ours) else nullcontext():
         side.steps(cycle)
     return counting.flops / cycle
+
+
+def _eagerly(ours: Ours) -> AbstractContextManager[None]:
+    trainer = ours.trainer
+    way = Eager(trainer.device, rounds_to_bf16(trainer.settings, trainer.device))
+    return _noting(trainer, "house", House(way, trainer.settings.clip_grad))
 
 
 def peak_of(side: Side, cycle: int, device: torch.device) -> int:
@@ -210,7 +222,10 @@ def _noting(owner: Any, name: str, replaced: Any) -> Iterator[None]:
 
 
 def parts_of(ours: Ours, cycle: int, rounds: int) -> tuple[dict[str, float], float, float]:
-    """Seconds of each turn when it is played, those that a step waits for its batch, and those that it takes itself."""
+    """Seconds of each turn when it is played, those that a step waits for its batch, and those that it takes itself.
+
+    A turn's are a median; of waits the mean, as one of several steps may wait for all.
+    """
     trainer, device = ours.trainer, ours.trainer.device
     turns: dict[str, list[float]] = {}
     waits: list[float] = []
@@ -231,7 +246,7 @@ def parts_of(ours: Ours, cycle: int, rounds: int) -> tuple[dict[str, float], flo
         ours.steps(cycle * rounds)
         wait(device)
         step = (time.perf_counter() - began) / (cycle * rounds)
-    return {name: median(each) for name, each in turns.items()}, median(waits), step
+    return {name: median(each) for name, each in turns.items()}, mean(waits), step
 
 
 def matrix_rate(device: torch.device, settings: TrainSettings, side: int = 0, times: int = 5) -> tuple[float, str]:

@@ -9,8 +9,9 @@ seconds, as the table says. The plain steps stand in `plain/`: `test_plain.py` c
 sides start from the same weights and take turns in blocks of steps, whoever went first in one goes second in the next,
 so that whatever else the machine does falls on both. Where steps are short a block begins with some that do not count.
 Printed are the median time of a step on either side, how many times as fast imgen is, as the median of the ratios block
-by block, and what part of the rate of one large matrix product a step reaches. Operations are those of the plain step,
-on both sides.
+by block, and what part of the rate of one large matrix product a step reaches. Operations are those that a side does
+itself: who leaves some out is not credited with them. Of a name in two parts, as `sggan:asked`, `plain/` says what is
+measured otherwise than under the first alone.
 
 Memory is what a step takes beyond what is there before. imgen plays its blocks as it trains, and the plain step as
 Python starts it: glibc's memory and torch's flags are switched between blocks. `--apart` gives each side a process of
@@ -35,7 +36,7 @@ os.environ.setdefault("KINETO_LOG_LEVEL", "6")
 
 import torch
 from apart import Alone, serve
-from contests import Ours, block, both, flops_of, matrix_rate, parts_of, peak_of, recipe_of
+from contests import Ours, Theirs, block, both, flops_of, matrix_rate, parts_of, peak_of, recipe_of
 from machine import facts, machine, rows
 from plain import Contest, contests
 
@@ -95,7 +96,7 @@ def measure(name: str, contest: Contest, args: argparse.Namespace) -> dict[str, 
         ours.close()
     found["images_a_second"] = ours.trainer.images_a_step / found["imgen_seconds"]
     for side in ("imgen", "plain"):
-        found[f"{side}_of_peak"] = found["flops"] / found[f"{side}_seconds"] / found["matrix_rate"]
+        found[f"{side}_of_peak"] = found[f"{side}_flops"] / found[f"{side}_seconds"] / found["matrix_rate"]
     whole = recipe_of(name, contest, torch.device("meta"), seed=0).train.batch
     return {"batch": recipe.train.batch, "recipe_batch": whole, "image": list(ours.trainer.dataset.spec.image), **found}
 
@@ -110,15 +111,18 @@ def played(side: Any, contest: Contest, device: torch.device) -> Play:
     return play
 
 
-def _beside(ours: Ours, theirs: Any, contest: Contest, recipe: Recipe, args: argparse.Namespace) -> dict[str, Any]:
+def _beside(ours: Ours, theirs: Theirs, contest: Contest, recipe: Recipe, args: argparse.Namespace) -> dict[str, Any]:
     """What is measured without being compared."""
     device = torch.device(args.device)
     with ours.surroundings():
         rate, kind = matrix_rate(device, recipe.train, args.side)
     turns, waited, step = parts_of(ours, contest.cycle, 2)
     found = {"turns": turns, "data_seconds": waited, "data_share": waited / step}
-    found |= {"imgen_peak": peak_of(ours, contest.cycle, device), "plain_peak": peak_of(theirs, contest.cycle, device)}
-    return {**found, "flops": flops_of(theirs, contest.cycle), "matrix_rate": rate, "matrix_numbers": kind}
+    for name, side in {"imgen": ours, "plain": theirs}.items():
+        with side.surroundings():
+            found[f"{name}_peak"] = peak_of(side, contest.cycle, device)
+            found[f"{name}_flops"] = flops_of(side, contest.cycle)
+    return {**found, "matrix_rate": rate, "matrix_numbers": kind}
 
 
 def asked(name: str, contest: Contest, args: argparse.Namespace) -> Recipe:

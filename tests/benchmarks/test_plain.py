@@ -45,6 +45,9 @@ def test_losses_are_equal_before_any_move_and_after_some(sides):
     ours, theirs, contest = sides
     game, steps = ours.trainer.algorithm, contest.cycle
     first = ours.trainer._batch(0)
+    drawn = theirs.plain.draw()
+    assert {name: (x.shape, x.dtype) for name, x in drawn.items()} == {n: (x.shape, x.dtype) for n, x in first.items()}
+    assert all(each.is_contiguous() for each in (*drawn.values(), *weights(theirs))), "in torch's own order"
     with torch.no_grad():
         game.prepare(0)
     before = losses(ours, first, contest.cycle)
@@ -60,6 +63,12 @@ def test_losses_are_equal_before_any_move_and_after_some(sides):
     after = losses(ours, first, contest.cycle)
     torch.testing.assert_close(after, detached(theirs.plain.losses(first, SEED)), rtol=2e-3, atol=1e-5)
     assert not any(torch.equal(after[name], loss) for name, loss in before.items()), "all have moved"
+
+
+def weights(theirs: Theirs) -> list[torch.Tensor]:
+    networks = [each for each in vars(theirs.plain).values() if isinstance(each, torch.nn.Module)]
+    assert networks
+    return [parameter for network in networks for parameter in network.parameters()]
 
 
 def detached(found: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

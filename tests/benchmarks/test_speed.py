@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 import speed
 from apart import Alone
+from contests import both, recipe_of
 from plain import contests
 
 TINY = ["--tiny", "--blocks", "2", "--steps", "1", "--side", "32"]
@@ -29,16 +32,46 @@ def test_a_recipe_of_each_kind(tmp_path, capsys, monkeypatch):
     for one in told["recipes"].values():
         assert one["imgen_seconds"] > 0 and one["plain_seconds"] > 0 and len(one["by_block"]) == 2
         assert one["turns"].keys() == {"judge", "forge"} or one["turns"].keys() == {"judge", "translate"}
-        assert one["imgen_peak"] > 0 and one["plain_peak"] > 0 and one["flops"] > 0
+        assert one["imgen_peak"] > 0 and one["plain_peak"] > 0
+        assert 0 < one["imgen_flops"] < one["plain_flops"], "whose backward pass also goes through who does not move"
         assert 0 < one["data_share"] < 1 and 0 < one["imgen_of_peak"] < 1
+        for side in ("imgen", "plain"):
+            rate = one[f"{side}_flops"] / one[f"{side}_seconds"]
+            assert one[f"{side}_of_peak"] == pytest.approx(rate / one["matrix_rate"])
     (record,) = (tmp_path / "records").iterdir()
     assert json.loads(record.read_text()) == told and record.name.endswith("-cpu.json")
 
 
-def test_sides_in_processes_of_their_own():
-    args = speed.arguments(["--recipes", "discogan_toy", *TINY])
-    with Alone("imgen", "discogan_toy", args) as alone:
-        assert len(alone.play(2, 1)) == 2 and alone.resident > 2**20
+def test_a_side_plays_when_it_is_told_to(monkeypatch, capsys):
+    alone = Alone("imgen", "discogan_toy", speed.arguments(["--recipes", "discogan_toy", *TINY]))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("2 1\n"))
+    speed.main(alone.command[2:])
+    ready, told = capsys.readouterr().out.splitlines()
+    assert ready == "ready" and len(json.loads(told)["taken"]) == 2 and json.loads(told)["resident"] > 2**20
+
+
+def test_a_process_is_told_to_play():
+    """Of a stand-in, which need not import torch."""
+    alone = Alone("imgen", "discogan_toy", speed.arguments(["--recipes", "discogan_toy", *TINY]))
+    says = "print('ready', flush=True); print('{\"taken\": [' + input().replace(' ', ',') + '], \"resident\": 7}')"
+    alone.command = [sys.executable, "-c", says]
+    with alone:
+        assert alone.play(2, 1) == [2, 1] and alone.resident == 7
+
+
+def test_a_plain_step_finds_torch_as_it_comes(tmp_path, monkeypatch):
+    """Also where a trainer has played before, as that of the recipe before it."""
+    contest = contests()["discogan_toy"]
+    recipe = recipe_of("discogan_toy", contest, torch.device("cpu"), seed=0, tiny=True)
+    comes = torch.backends.cudnn.benchmark
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", not comes)
+    ours, theirs = both(contest, recipe, torch.device("cpu"), tmp_path)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with theirs.surroundings():
+        assert torch.backends.cudnn.benchmark is comes
+    with ours.surroundings():
+        assert torch.backends.cudnn.benchmark is not comes
+    ours.close()
 
 
 def test_whoever_goes_first_changes():
