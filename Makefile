@@ -38,7 +38,7 @@ bench: .venv/made
 	$(BIN)/python tests/benchmarks/sampling.py --device $(DEVICE) --json $(RECORD)-sampling.json
 	$(BIN)/python tests/benchmarks/population.py --device $(DEVICE) --json $(RECORD)-population.json
 	$(BIN)/python tests/benchmarks/scaling.py --json $(RECORD)-scaling.json
-	$(BIN)/python tests/benchmarks/captured.py
+	$(BIN)/python tests/benchmarks/captured.py --json $(RECORD)-captured.json
 	$(BIN)/python tests/benchmarks/trainer_overhead.py --blocks 7
 	$(BIN)/python tests/benchmarks/streaming.py
 	$(BIN)/python tests/benchmarks/translate.py

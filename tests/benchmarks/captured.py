@@ -24,6 +24,7 @@ from statistics import median
 from typing import Any
 
 import torch
+from asking import chosen, plainly
 from contests import block, peak_of, recipe_of, wait
 from machine import facts, machine, rows
 from plain import Contest, contests
@@ -158,7 +159,7 @@ def main(argv: list[str] | None = None) -> None:
     if not torch.cuda.is_available():
         print("there is no GPU here, and CUDA graphs are of GPUs alone: nothing is measured")
         return
-    asked = [name for name in args.recipes.split(",") if name] or list(contests())
+    asked = chosen(args.recipes, contests())
     print(f"{torch.cuda.get_device_name(args.device)}; {machine(args.seed)}")
     found = {name: measure(name, contests()[name], args) for name in asked}
     print(shown(found))
@@ -167,4 +168,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)

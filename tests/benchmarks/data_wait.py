@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from asking import chosen, plainly
 from machine import facts, machine, rows
 from stand_ins import STAND_INS
 
@@ -176,13 +177,13 @@ def main(argv: list[str] | None = None) -> list[dict[str, Any]]:
     for name, value in defaults.items():
         parser.add_argument(f"--{name}", type=int, default=value, help=f"default {value}")
     args = parser.parse_args(argv)
-    taken = []
+    names, taken = chosen(args.recipes, shipped()), []
     with tempfile.TemporaryDirectory() as place:
         os.environ["IMGEN_CACHE"] = str(Path(place) / "cache")
         torch.manual_seed(args.seed)
         pictures.KEEP = 0  # as for a set that is larger than what a survey keeps
         stand_in = _maker(Path(place), args)
-        for name in args.recipes.split(",") if args.recipes else shipped():
+        for name in names:
             taken.append(measure(name, stand_in, args))
             print(" ".join(_line(taken[-1])), file=sys.stderr, flush=True)
     where = machine(args.seed)
@@ -209,4 +210,4 @@ def _maker(folder: Path, args: argparse.Namespace) -> Callable[[str], tuple[str,
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)

@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from asking import chosen, plainly
 from machine import facts, machine, rows
 from PIL import Image
 from safetensors.torch import load_file
@@ -202,9 +203,9 @@ def main(argv: list[str] | None = None) -> dict[str, dict[str, Any]]:
     args = parser.parse_args(argv)
     if args.threads:
         torch.set_num_threads(args.threads)
-    found = {}
+    names, found = chosen(args.recipes, DRAWN), {}
     with tempfile.TemporaryDirectory() as place:
-        for recipe in args.recipes.split(","):
+        for recipe in names:
             found |= measure(recipe, args, Path(place))
     print(machine(args.seed), args.device, sep=", ")
     lines = [
@@ -224,4 +225,4 @@ def main(argv: list[str] | None = None) -> dict[str, dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)

@@ -31,6 +31,7 @@ from typing import Any
 
 import torch
 import torch.distributed as td
+from asking import chosen, plainly
 from contests import recipe_of
 from machine import facts, machine, rows
 from plain import contests
@@ -202,12 +203,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, help="write all figures there, too")
     add_options(parser)
     args = parser.parse_args(argv)
+    asked, names = chosen(args.recipes, contests()), chosen("" if args.estimate == "all" else args.estimate, contests())
     print(machine(args.seed))
-    found = [] if args.no_measure else [measured(name, args) for name in args.recipes.split(",")]
+    found = [] if args.no_measure else [measured(name, args) for name in asked]
     if found:
         print(f"weak scaling: the same batch in each process, one thread each, {args.blocks} blocks, medians")
         print(table(found))
-    names = list(contests()) if args.estimate == "all" else args.estimate.split(",")
     messages = {name: counted(name, seed=args.seed, tiny=args.tiny) for name in names}
     estimates = {name: estimate(each, args) for name, each in messages.items()}
     print(told(messages, estimates, args))
@@ -217,4 +218,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)

@@ -36,6 +36,7 @@ os.environ.setdefault("KINETO_LOG_LEVEL", "6")
 
 import torch
 from apart import Alone, serve
+from asking import chosen, plainly
 from contests import Ours, Theirs, block, both, flops_of, matrix_rate, parts_of, peak_of, recipe_of
 from machine import facts, machine, rows
 from plain import Contest, contests
@@ -196,10 +197,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--record", action="store_true", help=f"write them to {RECORDS.name}/, as DATE-DEVICE.json")
     parser.add_argument("--serve", choices=("imgen", "plain"), help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
-    args.recipes = [name for name in args.recipes.split(",") if name]
-    for name in args.recipes:
-        if name not in known:
-            parser.error(f"no recipe '{name}'; there are {', '.join(known)}")
+    args.recipes = chosen(args.recipes, known)
     return args
 
 
@@ -228,4 +226,4 @@ def main(argv: Sequence[str] | None = None) -> dict[str, dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)

@@ -24,6 +24,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from asking import chosen, plainly
 from machine import facts, machine, rows
 
 from imgen.build import build
@@ -115,7 +116,7 @@ def contestants(place: Path, wanted: Sequence[str]) -> dict[str, Callable[[], tu
         name: lambda command=command: whole(command, place) for name, command in commands.items()
     }
     timed[f"imgen train {RECIPE}, first step"] = lambda: first_step((*imgen, "train", RECIPE, *brief), place)
-    return {name: timed[name] for name in (wanted or timed)}
+    return {name: timed[name] for name in chosen(wanted, timed, "line")}
 
 
 def measure(timed: dict[str, Callable[[], tuple[float, float]]], rounds: int) -> dict[str, dict[str, Any]]:
@@ -159,4 +160,4 @@ def main(argv: list[str] | None = None) -> dict[str, dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)

@@ -44,7 +44,7 @@ def losses(ours: Ours, batch: dict[str, torch.Tensor], cycle: int) -> dict[str, 
 def test_losses_are_equal_before_any_move_and_after_some(sides):
     ours, theirs, contest = sides
     game, steps = ours.trainer.algorithm, contest.cycle
-    first = ours.trainer._batch(0)
+    first = ours.trainer.batches.of(0)
     drawn = theirs.plain.draw()
     assert {name: (x.shape, x.dtype) for name, x in drawn.items()} == {n: (x.shape, x.dtype) for n, x in first.items()}
     assert all(each.is_contiguous() for each in (*drawn.values(), *weights(theirs))), "in torch's own order"
@@ -53,7 +53,7 @@ def test_losses_are_equal_before_any_move_and_after_some(sides):
     before = losses(ours, first, contest.cycle)
     torch.testing.assert_close(before, detached(theirs.plain.losses(first, SEED)), rtol=1e-4, atol=1e-6)
     for step in range(steps):
-        batch = ours.trainer._batch(step)
+        batch = ours.trainer.batches.of(step)
         ours.steps(1)
         seed_noise(mix(SEED, 0, step), CPU)
         theirs.plain.play(batch)

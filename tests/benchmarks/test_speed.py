@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import sys
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
+import asking
 import speed
 from apart import Alone
 from contests import both, recipe_of
@@ -28,7 +30,7 @@ def test_a_recipe_of_each_kind(tmp_path, capsys, monkeypatch):
     shown = capsys.readouterr().out
     assert "times as fast" in shown and "of peak" in shown and "seed 0" in shown and "judge " in shown
     told = json.loads((tmp_path / "all.json").read_text())
-    assert told.keys() >= {"device", "cores", "threads", "torch", "date", "seed", "recipes"}
+    assert told.keys() >= {"device", "cores", "threads", "imgen", "torch", "date", "seed", "recipes"}
     for one in told["recipes"].values():
         assert one["imgen_seconds"] > 0 and one["plain_seconds"] > 0 and len(one["by_block"]) == 2
         assert one["turns"].keys() == {"judge", "forge"} or one["turns"].keys() == {"judge", "translate"}
@@ -93,10 +95,16 @@ def test_ratios_are_of_blocks_side_by_side():
     assert found["times_as_fast"] == 2 and found["by_block"] == [2, 2, 2]
 
 
-def test_a_name_that_is_none_is_told(capsys):
-    with pytest.raises(SystemExit):
-        speed.main(["--recipes", "sddgan"])
-    assert "no recipe 'sddgan'; there are " in capsys.readouterr().err
+@pytest.mark.parametrize("script", ["speed", "data_wait", "sampling", "scaling", "ways", "population"])
+def test_a_recipe_that_is_none_is_told_in_a_line(script, tmp_path, monkeypatch, capsys):
+    asked = {"ways": ["sddgan", "--out", str(tmp_path)], "population": ["--recipe", "sddgan"]}
+    module = importlib.import_module(script)
+    monkeypatch.setattr(sys, "argv", [f"{script}.py", *asked.get(script, ["--recipes", "sddgan"])])
+    with pytest.raises(SystemExit) as ended:
+        asking.plainly(module.main)
+    told = capsys.readouterr()
+    assert ended.value.code == 2 and not told.out and told.err.startswith(f"{script}.py: ")
+    assert "'sddgan'" in told.err and told.err.count("\n") == 1
 
 
 def test_every_recipe_is_there():

@@ -25,6 +25,7 @@ from statistics import mean
 from typing import Any
 
 import torch
+from asking import chosen, plainly
 from machine import machine, rows
 from PIL import Image
 
@@ -139,7 +140,7 @@ def panels(name: str, eager: list[Run], ways: Mapping[str, Run]) -> list[Image.I
 
 def tiled(pictures: list[Image.Image], columns: int) -> Image.Image:
     """Pictures of one size in rows, in few colours, for a small file."""
-    width, height = pictures[0].size
+    (width, height), columns = pictures[0].size, min(columns, len(pictures))
     sheet = Image.new("RGB", (width * columns, height * -(-len(pictures) // columns)), "white")
     for place, picture in enumerate(pictures):
         sheet.paste(picture, (place % columns * width, place // columns * height))
@@ -211,21 +212,23 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--no-scores", dest="scores", action="store_false", help="leave the recipe's metrics out")
     parser.add_argument("--out", type=Path, required=True, help="folder for pictures and ways.json")
     args = parser.parse_args(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
     here = [way for way in WAYS if way != "captured" or args.device.startswith("cuda")]
-    chosen = args.ways.split(",") if args.ways else here
+    ways = chosen(args.ways, here, "way") if args.ways else here
+    for name in args.recipes:
+        find(name, installed())
+    args.out.mkdir(parents=True, exist_ok=True)
     told = machine(0)
-    head = {"machine": told, "steps": args.steps, "seeds": args.seeds, "ways": chosen, "reduced": REDUCED}
+    head = {"machine": told, "steps": args.steps, "seeds": args.seeds, "ways": ways, "reduced": REDUCED}
     found: dict[str, dict[str, Any]] = {}
     for name in args.recipes:
-        found[name] = compare(name, chosen, args, lambda told: print(told, flush=True))
+        found[name] = compare(name, ways, args, lambda told: print(told, flush=True))
         # After every recipe, so that whoever stops it keeps what is done.
         keep(found, head, args.out)
     print(told)
-    print(rows(("loss", "seeds apart", *chosen), [row for each in found.values() for row in each["losses"]]))
+    print(rows(("loss", "seeds apart", *ways), [row for each in found.values() for row in each["losses"]]))
     if kept := [row for each in found.values() for row in each["scores"]]:
-        print(rows(("score", "eager, seed 0", "eager, all seeds", *chosen), kept))
+        print(rows(("score", "eager, seed 0", "eager, all seeds", *ways), kept))
 
 
 if __name__ == "__main__":
-    main()
+    plainly(main)
