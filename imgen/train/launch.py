@@ -17,8 +17,11 @@ def launch() -> dict[str, str]:
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return {}
     # The process that starts and watches those of a machine stays the same while they come and go.
-    agent = f"{socket.gethostname()} {os.getppid()}"
-    return {"id": os.environ["TORCHELASTIC_RUN_ID"], "agent": agent}
+    agent = os.getppid()
+    return {
+        "id": os.environ["TORCHELASTIC_RUN_ID"],
+        "agent": f"{socket.gethostname()} {agent} {_began(agent)}",
+    }
 
 
 def is_this(told: Mapping[str, str]) -> bool:
@@ -28,10 +31,8 @@ def is_this(told: Mapping[str, str]) -> bool:
         return False
     if told.get("agent") == own["agent"]:
         return True
-    # The first process may be on another machine now.
-    again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
-    moved = str(told.get("agent")).partition(" ")[0] != socket.gethostname()
-    return again and (moved or own["id"] != _NAMELESS)
+    # The first process may be on another machine now. Launches that nobody named cannot be told apart there.
+    return own["id"] != _NAMELESS and int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
 
 
 def told_by(lock: Path) -> dict[str, str]:
@@ -42,3 +43,12 @@ def told_by(lock: Path) -> dict[str, str]:
     except (OSError, ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}
+
+
+def _began(process: int) -> str:
+    """When a process began; '' where the system does not tell. In containers, their numbers are alike each time."""
+    try:
+        told = Path(f"/proc/{process}/stat").read_text(encoding="utf8", errors="replace")
+    except OSError:
+        return ""
+    return told.rpartition(")")[2].split()[19]  # the name before it may hold anything

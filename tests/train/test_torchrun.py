@@ -18,7 +18,7 @@ from imgen import dist
 from imgen.errors import ImgenError, RecipeError
 from imgen.metrics import records
 from imgen.train import checkpoint, run
-from imgen.train.launch import launch
+from imgen.train.launch import _began, launch
 from imgen.train.signals import Agreed, StopSignals
 
 RECIPE = """\
@@ -123,11 +123,12 @@ def test_where_another_process_is_gone_it_is_said_in_a_line(cli, tiny, monkeypat
 def launched(monkeypatch):
     """Makes this process one that `torchrun` started: `launched("name", again=1)`."""
 
-    def start(name: str = "none", again: int = 0, host: str = "here", agent: int = 7) -> None:
+    def start(name: str = "none", again: int = 0, host: str = "here", agent: int = 7, began: str = "100") -> None:
         monkeypatch.setenv("TORCHELASTIC_RUN_ID", name)
         monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", str(again))
         monkeypatch.setattr("socket.gethostname", lambda: host)
         monkeypatch.setattr("os.getppid", lambda: agent)
+        monkeypatch.setattr("imgen.train.launch._began", {agent: began}.get)
 
     return start
 
@@ -157,16 +158,25 @@ def test_a_launch_goes_on_with_its_own_run(tiny, launched, here, plugins, monkey
     assert train() == "tiny-0004"
     launched(again=1, agent=9)
     assert train() == "tiny-0005", "nobody named it, and on this machine it is another"
+    launched(again=1, host="there")
+    assert train() == "tiny-0006", "nobody named it, and on another machine it may be another"
+    launched(host="there", began="200")
+    assert train() == "tiny-0007", "in containers, processes have the same number each time"
     assert (train(Path("mine")), train(Path("mine"))) == ("mine", "mine")
     launched("next")
     with pytest.raises(RecipeError, match="mine: holds a run already; choose another folder"):
         train(Path("mine"))
 
 
+def test_who_started_this_process_began_before_it():
+    own, parent = _began(os.getpid()), _began(os.getppid())
+    assert own == _began(os.getpid()) and int(parent) <= int(own) and _began(2**31) == ""
+
+
 def test_a_process_that_is_dying_is_waited_for(launched, tmp_path, monkeypatch):
     launched("mine")
     with run.held(tmp_path):
-        assert json.loads((tmp_path / ".lock").read_text()) == launch() == {"id": "mine", "agent": "here 7"}
+        assert json.loads((tmp_path / ".lock").read_text()) == launch() == {"id": "mine", "agent": "here 7 100"}
         launched("mine", again=1)
         began = time.monotonic()
         monkeypatch.setattr(run, "_GRACE", 0.15)
