@@ -47,7 +47,9 @@ class Beside:
 
     def left(self, step: int) -> list[int]:
         """The steps of snapshots that were not measured before this one; those that come again are removed."""
-        found = {int(path.stem.removeprefix("step-")): path for path in self._folder.glob("step-*.safetensors")}
+        found = {
+            int(path.stem.removeprefix("step-")): path for path in self._folder.glob(f"step-{8 * '[0-9]'}.safetensors")
+        }
         for other in [other for other in found if other > step]:
             found.pop(other).unlink()
         return sorted(found)
@@ -59,8 +61,10 @@ class Beside:
 
     def again(self, step: int) -> None:
         """Have a snapshot that is there measured."""
+        # One that ended while nothing was asked of it, as where memory was short, costs no step its metrics.
+        gone = self._process is None or (not self._outstanding and self._process.poll() is not None)
         self._outstanding.append(step)
-        if self._process is None:
+        if gone:
             self._start()
         else:
             self._ask(step)
@@ -171,5 +175,6 @@ def _listen(lines: Any, told: queue.SimpleQueue[bytes | None]) -> None:
     """Pass on a process's lines, and then its end."""
     with lines:
         for line in lines:
-            told.put(line)
+            if line.endswith(b"\n"):  # else its end cut it off
+                told.put(line)
     told.put(None)

@@ -26,8 +26,14 @@ for line in sys.stdin:
     assert os.path.exists(f"{run}/measuring/step-{step:08d}.safetensors")
     how = open(run + "/how").read().split()
     print(json.dumps({"metric": "first", "values": {"v": step / 3}, "record": record}), flush=True)
+    if "idle" in how:
+        open(run + "/how", "w").write("")
+        print(json.dumps({"metric": "second", "values": {"v": 1.0}, "record": record}))
+        print(json.dumps({"step": step, "done": ""}), flush=True)
+        os.kill(os.getpid(), 9)
     if "die" in how:
         open(run + "/how", "w").write("")
+        print('{"metric": "sec', end="", flush=True)
         os.kill(os.getpid(), 9)
     if "hang" in how:
         time.sleep(60)
@@ -93,6 +99,22 @@ def test_one_that_dies_costs_a_line_and_no_more(measured, heard):
     assert heard.of(Unmeasured)[1].reason == "second: does not fit", "the next one is measured"
 
 
+def test_one_that_dies_with_nothing_to_do_costs_nothing(tmp_path, measurer):
+    measurer(tmp_path, "idle")
+    made = Beside(tmp_path, torch.device("cpu"), ["first", "second"])
+    made._folder.mkdir()
+    heard = []
+    for step in (2, 4):
+        made._snapshot(step).write_bytes(b"")
+        made.again(step)
+        heard += made.wait(0)
+        if step == 2:
+            made._process.wait(60)
+    made.close()
+    assert [event.step for event in heard if isinstance(event, Evaluated)] == [2, 2, 4]
+    assert [event.reason for event in heard if isinstance(event, Unmeasured)] == ["second: does not fit"]
+
+
 def test_what_is_owed_is_measured_by_whoever_goes_on(measured, heard, stopping, measurer, tmp_path):
     """Nobody who is asked to end waits for it; what comes again is no longer owed."""
     made = measured("hang", steps=20)
@@ -102,6 +124,7 @@ def test_what_is_owed_is_measured_by_whoever_goes_on(measured, heard, stopping, 
         "step-00000002.safetensors"
     ]
     (made.run / "measuring/step-00000008.safetensors").write_bytes(b"of a step that comes again")
+    (made.run / "measuring/step-mine.safetensors").write_bytes(b"somebody's own")
     heard.clear()
     measured(steps=6).fit(StopSignals())
     assert heard.of(Started)[0].measuring == [2] and heard.of(Started)[0].step == 3
