@@ -6,22 +6,21 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from imgen import dist, images
 from imgen.algorithm import Algorithm
 from imgen.data.loader import Loader
-from imgen.data.spec import Dataset, fetch
+from imgen.data.spec import Dataset
 from imgen.errors import Diverged
 from imgen.metrics import Evaluation
 from imgen.metrics.records import Chosen
 from imgen.model import ModelConfig, write_model
 from imgen.nn.batch_norm import norms_of_whole_batch
 from imgen.train import checkpoint, measuring, memory
+from imgen.train.batches import Batches
 from imgen.train.beside import MOST, Beside
 from imgen.train.device import device_name, set_up, wants_channels_last
 from imgen.train.ema import Averaged
@@ -66,8 +65,8 @@ class Trainer:
         self.device = torch.device(device)
         set_up(settings, self.device)
         self.algorithm = algorithm.to(self.device).train()
-        self.channels_last = wants_channels_last(settings, algorithm.model, self.device)
-        if self.channels_last:
+        channels_last = wants_channels_last(settings, algorithm.model, self.device)
+        if channels_last:
             self.algorithm.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if dist.world() > 1:
             norms_of_whole_batch(self.algorithm)
@@ -86,6 +85,7 @@ class Trainer:
             resident=settings.resident,
             workers=settings.workers,
         )
+        self.batches = Batches(self.loader, channels_last=channels_last)
         self.images_a_step = settings.batch * dataset.spec.pictures
         self.dataset, self.listeners = dataset, listeners if dist.rank() == 0 else ()
         self.beside = Beside(run, self.device, tuple(self.metrics))
@@ -160,7 +160,7 @@ class Trainer:
     def _play_step(self, step: int) -> None:
         algorithm = self.algorithm
         with part("data"):
-            batch = self._batch(step)
+            batch = self.batches.of(step)
         with part("prepare"):
             for name in algorithm.restarts(step):
                 # Alike on every process, and apart from the noise of the step.
@@ -181,10 +181,6 @@ class Trainer:
             algorithm.conclude(step)
         with part("average"):
             self.averaged.update(self.images_a_step, (step + 1) * self.images_a_step)
-
-    def _batch(self, step: int) -> dict[str, Tensor]:
-        """A batch with its pictures as floats: they are uint8 until they are on the device."""
-        return _as_floats(self.loader.batch(step), self.channels_last)
 
     def _due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.settings.steps
@@ -215,7 +211,7 @@ class Trainer:
         )
 
     def _preview(self) -> None:
-        batch = self._first_batch()
+        batch = self.batches.shown(self.algorithm)
         seed_noise(mix(self.settings.seed, -2, 0), self.device)
         with self._shipping():
             sheet = images.sheet(self.algorithm.preview(batch).float().cpu())
@@ -223,19 +219,6 @@ class Trainer:
         if dist.rank() == 0:
             images.save_png(sheet, path)
         self._tell(Previewed(self.step, path, sheet))
-
-    def _first_batch(self) -> dict[str, Tensor]:
-        if not hasattr(self, "_shown"):
-            batch = _as_floats(self.loader.peek(0)) | self._held_out()
-            seed_noise(mix(self.settings.seed, -4, 0), self.device)
-            self._shown = {**batch, **self.algorithm.share(batch)}
-        return self._shown
-
-    def _held_out(self) -> dict[str, Tensor]:
-        """What is held out of training, where a data set says so, in place of what is learnt from."""
-        test: Mapping[str, Any] = getattr(self.dataset, "test", {})
-        rows = {name: np.arange(min(self.settings.batch, column.shape[0])) for name, column in test.items()}
-        return _as_floats({name: fetch(test[name], rows[name]).to(self.device) for name in rows})
 
     def _save(self, *, owed: bool) -> None:
         self._check_finite()
@@ -299,15 +282,8 @@ class Trainer:
         return wanted == "always" or (wanted == "auto" and dist.world() > 1)
 
     def _shipping(self) -> AbstractContextManager[nn.Module]:
-        return shipping(self.algorithm, self.averaged, lambda step: _as_floats(self.loader.peek(step)))
+        return shipping(self.algorithm, self.averaged, self.batches.peek)
 
     def _tell(self, event: Event) -> None:
         for listener in self.listeners:
             listener(event)
-
-
-def _as_floats(batch: Mapping[str, Tensor], channels_last: bool = False) -> dict[str, Tensor]:
-    return {
-        name: images.to_float(each, channels_last=channels_last) if each.dtype == torch.uint8 else each
-        for name, each in batch.items()
-    }

@@ -44,7 +44,7 @@ def test_statistics_are_those_of_the_weights_that_ship(here, plugins):
         model.load_state_dict(weights)
         means = []
         for step in range(BATCHES):
-            x = (trainer._batch(step)["a"] + 1) / 2
+            x = (trainer.batches.of(step)["a"] + 1) / 2
             for layer in model.ab.layers[:3]:
                 x = layer(x)
             means.append(x.mean((0, 2, 3)))
@@ -64,7 +64,7 @@ def test_translations_one_by_one_are_those_of_a_batch_of_real_pictures(here, plu
     with torch.no_grad():
         wanted = algorithm.model.train().ab(images, follow=False)
         kept = algorithm.model.eval().ab(images)
-        with shipping(algorithm, trainer.averaged, trainer._batch) as model:
+        with shipping(algorithm, trainer.averaged, trainer.batches.of) as model:
             measured = model.ab(images)
     assert (measured - wanted).abs().mean() < 0.5 * (kept - wanted).abs().mean()
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
 
 from imgen import images
 from imgen.errors import Diverged, RecipeError, WeightsError
@@ -272,10 +273,23 @@ def test_previews_show_what_is_held_out(trainer, game, monkeypatch):
         assert len(batch["number"]) == 4, "what has none held out is shown as it was learnt from"
 
 
-def test_channels_last_changes_no_value_and_is_kept_when_resumed(trainer, game):
-    made = trainer(channels_last=True, algorithm=game())
-    assert all(p.is_contiguous(memory_format=torch.channels_last) for p in made.algorithm.parameters() if p.dim() == 4)
-    made.fit(StopSignals())
+def test_channels_last_learns_the_same_and_is_kept_when_resumed(trainer, game):
+    ends = []
+    for name, asked in (("last", True), ("first", False)):
+        for steps in (4, 8):
+            torch.manual_seed(5)
+            algorithm = game()
+            algorithm.model.net.extend([nn.Unflatten(1, (3, 4, 4)), nn.Conv2d(3, 3, 3, padding=1)])
+            made = trainer(name, channels_last=asked, algorithm=algorithm, steps=steps)
+            assert made.step == steps - 4
+            kernels = [
+                each for each in (*algorithm.parameters(), *checkpoint.slots(made.seats).values()) if each.dim() == 4
+            ]
+            assert len(kernels) == (3 if made.step else 1), "with both slots of Adam"
+            assert all(each.is_contiguous(memory_format=torch.channels_last) == asked for each in kernels)
+            made.fit(StopSignals())
+        ends.append(made.algorithm.model.net[-1].weight)
+    assert torch.allclose(*ends, atol=1e-4)
 
 
 def test_seeds_of_positions_differ():
