@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,14 @@ def run(script: str, *options: str, cwd: Path, tiny: list[str] = TINY) -> str:
     ran = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=240)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
+
+
+def test_all_are_listed_with_what_make_bench_runs():
+    lines = [line for line in (HERE / "README.md").read_text().splitlines() if line.startswith("| ")]
+    listed = {found[1]: line.startswith("| *") for line in lines if (found := re.search(r"`(\w+\.py)", line))}
+    assert listed.keys() == {path.name for path in HERE.glob("*.py") if "\nif __name__" in path.read_text()}
+    made = re.findall(r"tests/benchmarks/(\w+\.py)", (HERE.parents[1] / "Makefile").read_text())
+    assert set(made) == {name for name, starred in listed.items() if starred}
 
 
 def test_trainer_overhead_runs(tmp_path):
