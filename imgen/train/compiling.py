@@ -76,11 +76,15 @@ class Compiled:
         if (graph := graphs.get(key)) is not None:
             return graph(batch)
         operands = Operands.of(turn, seats)
-        moment = Moment(operands.buffers(), self.eager.device)
+        moment = Moment(operands, self.eager.device)
         try:
             if len(graphs) == _MOST:
                 raise Untraceable(f"its batches or the plain values that it reads are of more than {_MOST} kinds")
             graph = _Graph(turn, batch, seats, operands, self.eager)
+            if name := moment.replaced():
+                raise Untraceable(
+                    f"it replaces '{name}'; what a turn changes must be a buffer that is written in place"
+                )
             moment.recall()
             derived = graph(batch)
             graph.check(derived, self._rounding)

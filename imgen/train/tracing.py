@@ -26,20 +26,21 @@ class Operands:
 
     parameters: list[nn.Parameter]
     places: list[tuple[dict[str, Tensor], str]]
+    modules: list[nn.Module]
 
     @classmethod
     def of(cls, turn: Turn, seats: Mapping[str, Seat]) -> Operands:
         """Those of everybody at the table, and buffers of the algorithm; of the players where nobody owns the turn."""
         owner = getattr(turn, "__self__", None)
         roots = [owner] if isinstance(owner, nn.Module) else [n for s in seats.values() for n in s.player.networks]
+        modules = list(dict.fromkeys(module for root in roots for module in root.modules()))
         places: dict[int, tuple[dict[str, Tensor], str]] = {}
-        for root in roots:
-            for module in root.modules():
-                for name, buffer in module._buffers.items():
-                    if buffer is not None:
-                        places.setdefault(id(buffer), (module._buffers, name))  # type: ignore[arg-type]
+        for module in modules:
+            for name, buffer in module._buffers.items():
+                if buffer is not None:
+                    places.setdefault(id(buffer), (module._buffers, name))  # type: ignore[arg-type]
         parameters = [parameter for seat in seats.values() for parameter in seat.parameters.values()]
-        return cls(parameters, list(places.values()))
+        return cls(parameters, list(places.values()), modules)
 
     def buffers(self) -> list[Tensor]:
         """The buffers of now."""
@@ -51,17 +52,33 @@ class Operands:
 
 
 class Moment:
-    """Buffers and generators of noise as they are now, to come back to."""
+    """Buffers, attributes and generators of noise as they are now, to come back to."""
 
-    def __init__(self, buffers: Sequence[Tensor], device: torch.device) -> None:
-        """buffers: what a turn may write; device: where it draws."""
-        self._buffers = [(buffer, buffer.detach().clone()) for buffer in buffers]
+    def __init__(self, operands: Operands, device: torch.device) -> None:
+        """operands: whose buffers a turn may write; device: where it draws."""
+        self._buffers = [(buffer, buffer.detach().clone()) for buffer in operands.buffers()]
+        self._held = [(own, dict(own)) for module in operands.modules for own in (vars(module), module._buffers)]
         self._device = device
         self._noise = torch.get_rng_state()
         self._noise_there = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
 
+    def replaced(self) -> str:
+        """The name of a tensor or plain value that another has come in place of since; '' where there is none."""
+        for own, before in self._held:
+            for name in {**before, **own}:
+                then, now = before.get(name), own.get(name)
+                if now is not then and (
+                    isinstance(then, Tensor) or isinstance(now, Tensor) or (isinstance(now, _PLAIN) and now != then)
+                ):
+                    return name
+        return ""
+
     def recall(self) -> None:
         """Make everything what it was."""
+        for own, before in self._held:
+            for name in [name for name in own if name not in before]:
+                del own[name]
+            own.update(before)
         with torch.no_grad():
             for buffer, value in self._buffers:
                 buffer.copy_(value)

@@ -72,7 +72,8 @@ class Steep(Algorithm):
         self.model, self.d = nn.Linear(2, 48), Critic()
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
         self.register_buffer("k", torch.ones(()))
-        self.weight, self.odd, self.loose = 10.0, odd, torch.ones(3)
+        self.register_buffer("evidence", torch.zeros(()))
+        self.weight, self.odd, self.loose, self.count = 10.0, odd, torch.ones(3), 0
 
     def players(self):
         return {"d": Player([self.d], adam(1e-2)), "g": Player([self.model], adam(1e-2))}
@@ -100,6 +101,10 @@ class Steep(Algorithm):
             score = score * self.loose.sum()
         if "writes" in self.odd:
             self.k.add_(1)
+        if "replaces" in self.odd:
+            # Beside the loss: no result of this turn would tell.
+            told = {"evidence": score.detach().clone(), "kept": score.detach().clone(), "count": self.count + 1}
+            setattr(self, self.odd["replaces"], told[self.odd["replaces"]])
         return {"g": score}, {}
 
 
@@ -208,6 +213,17 @@ def test_a_turn_that_is_no_function_of_its_tensors_is_played_eagerly(odd, why, u
     assert alike(one, other, 0), "as if nobody had tried"
     played(way, other)
     assert len(said) == 1 and len(uncompiled) == 2, "other turns are compiled"
+
+
+@pytest.mark.parametrize("what", ["evidence", "kept", "count"])
+def test_a_turn_that_replaces_what_it_should_write_is_played_eagerly(what, uncompiled):
+    """A buffer, a tensor that is none, a number: the graph would leave it as it was when recorded."""
+    said, one, other = [], Steep(replaces=what), Steep(replaces=what)
+    played(Eager(CPU), one, "forge")
+    played(Compiled(CPU, say=said.append), other, "forge")
+    (line,) = said
+    assert f"not compiled: it replaces '{what}'; " in line
+    assert alike(one, other, 0) and getattr(one, what) == getattr(other, what)
 
 
 def test_a_turn_that_comes_out_wrong_is_played_eagerly(monkeypatch):
