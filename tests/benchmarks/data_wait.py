@@ -123,7 +123,7 @@ def _played(trainer: Trainer, args: argparse.Namespace) -> dict[str, float]:
         files = {name: column for name, column in loader.columns.items() if not isinstance(column, torch.Tensor)}
         counted = {name: Counted(column) for name, column in files.items()}
         loader.columns |= counted
-    batch, handed = trainer._batch, [0.0]
+    batch, handed = trainer.batches.of, [0.0]
 
     def timed(step: int) -> dict[str, torch.Tensor]:
         began = time.perf_counter()
@@ -131,7 +131,7 @@ def _played(trainer: Trainer, args: argparse.Namespace) -> dict[str, float]:
         handed[0] += time.perf_counter() - began
         return given
 
-    trainer._batch = timed  # type: ignore[method-assign]
+    trainer.batches.of = timed  # type: ignore[method-assign]
     for step in range(args.warm):
         trainer._play_step(step)
     _settled(device)

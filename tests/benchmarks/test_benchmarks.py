@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import scripts
 
 HERE = Path(__file__).parent
 TINY = ["--batch", "2", "--dim", "4", "--size", "16", "--blocks", "2", "--steps", "1"]
 
 
 def run(script: str, *options: str, cwd: Path, tiny: list[str] = TINY) -> str:
-    command = [sys.executable, str(HERE / script), *tiny, *options]
-    ran = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=240)
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
+    return scripts.run(script, *tiny, *options, cwd=cwd)
 
 
 def test_all_are_listed_with_what_make_bench_runs():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +11,12 @@ from types import SimpleNamespace
 import pytest
 
 from imgen.build import dataset_from
+from imgen.data import pictures
 from imgen.plugins import installed
 from imgen.recipe import Draft, find
+
+sys.path.insert(0, str(Path(__file__).parent))
+import scripts
 
 HERE = Path(__file__).parent
 
@@ -25,13 +28,12 @@ def benchmark(monkeypatch):
     return importlib.import_module("data_wait")
 
 
-def test_it_runs(tmp_path):
+def test_it_runs(tmp_path, monkeypatch):
     """A resident set, and one that is mapped from its file, as the full one would be."""
+    monkeypatch.setattr(pictures, "KEEP", pictures.KEEP)  # which the script changes
     tiny = ["--steps", "1", "--warm", "1", "--count", "8", "--batch", "2", "--json", "told.json"]
-    command = [sys.executable, str(HERE / "data_wait.py"), "--recipes", "discogan_toy,infogan_cr_teapots", *tiny]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
-    assert ran.returncode == 0, ran.stderr
-    assert "wait %" in ran.stdout and "threads" in ran.stdout and "seed 0" in ran.stdout
+    shown = scripts.run("data_wait.py", "--recipes", "discogan_toy,infogan_cr_teapots", *tiny, cwd=tmp_path)
+    assert "wait %" in shown and "threads" in shown and "seed 0" in shown
     toy, pots = json.loads((tmp_path / "told.json").read_text())["recipes"]
     assert (toy["way"], toy["batch"], toy["recipe_batch"], toy["beside"]) == ("resident", 2, 200, 0)
     assert (pots["data"], pots["way"]) == ("teapots", "mapped") and pots["beside"] > 0
