@@ -196,7 +196,7 @@ class House:
         if seat.bound is not gradients:
             _bind(seat, gradients)
         if self.clip_grad:
-            nn.utils.clip_grad_norm_(list(seat.parameters.values()), self.clip_grad)
+            _clip(seat, self.clip_grad)
         seat.optimizer.step()
         # Lasting ones stay where they are: parameters are many, and each costs the host time at every move.
         seat.bound = gradients if lasting else None
@@ -207,6 +207,15 @@ class House:
             with torch.no_grad():
                 for parameter in seat.parameters.values():
                     parameter.clamp_(-bound, bound)
+
+
+def _clip(seat: Seat, largest: float) -> None:
+    """Scale the gradients of a player, in place, so that their norm is no larger."""
+    held = [parameter for parameter in seat.parameters.values() if parameter.grad is not None]
+    norm = nn.utils.get_total_norm([parameter.grad for parameter in held if parameter.grad is not None])
+    # Parameters that are added up have one and the same tensor for a gradient, which is scaled once.
+    apart = {id(parameter.grad): parameter for parameter in held}
+    nn.utils.clip_grads_with_norm_(list(apart.values()), largest, norm)
 
 
 def _bind(seat: Seat, gradients: Mapping[str, Tensor]) -> None:

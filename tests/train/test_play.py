@@ -123,6 +123,25 @@ def test_clipping_bounds_each_players_norm(bound, duel, batch):
         assert torch.allclose(clipped[key], value * min(1, bound / value.norm().item()), rtol=1e-4)
 
 
+class Sum(Duel):
+    """Two weights that are added up: autograd gives both one tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.d.bias = nn.Parameter(torch.zeros(2, dtype=torch.float64))
+        self.d.register_parameter("more", nn.Parameter(torch.zeros(2, dtype=torch.float64)))
+
+    @turn("d")
+    def judge(self, batch):
+        return {"d": (3 * (self.d.bias + self.d.more)).sum() + 0 * self.d.weight.sum()}, {}
+
+
+def test_clipping_scales_a_gradient_once_that_two_parameters_share(batch):
+    change = played(Sum(), "judge", batch, clip_grad=0.6)
+    assert change["d.bias"].tolist() == change["d.more"].tolist()
+    assert sum(each.norm() ** 2 for each in change.values()) ** 0.5 == pytest.approx(0.6)
+
+
 def test_clamping_bounds_every_weight_of_that_player(duel, batch):
     algorithm = duel(clamp=0.01)
     played(algorithm, "both", batch)
@@ -229,13 +248,16 @@ def test_what_a_turn_must_not_give_is_told_in_a_line(duel, batch, given, movers,
 
 
 class Lasting:
-    """Writes its gradients into the same tensors at every play of a turn, as a record does."""
+    """Writes its gradients into the same tensors at every play of a turn, as a record does; now and then does not."""
 
-    def __init__(self) -> None:
-        self.kept = {}
+    def __init__(self, fresh_at=()) -> None:
+        self.kept, self.fresh_at, self.plays = {}, fresh_at, 0
 
     def derive(self, turn, batch, seats):
         fresh = Eager(CPU).derive(turn, batch, seats)
+        self.plays += 1
+        if self.plays in self.fresh_at:
+            return fresh
         kept = self.kept.setdefault(turn, replace(fresh, lasting=True))
         for name, gradients in fresh.gradients.items():
             for key, gradient in gradients.items():
@@ -243,15 +265,17 @@ class Lasting:
         return kept
 
 
-def test_gradients_that_last_move_players_as_fresh_ones_do(duel, batch):
+@pytest.mark.parametrize("fresh_at", [(), (2, 4), (3, 6)])
+@pytest.mark.parametrize(("clip_grad", "clamp"), [(0, None), (0.05, 0.4)])
+def test_gradients_that_last_move_players_as_fresh_ones_do(fresh_at, clip_grad, clamp, duel, batch):
     """Turns that reach other parameters of the same player, and a restart in between."""
     found = []
-    for way in (Eager(CPU), Lasting()):
-        algorithm = duel()
+    for way in (Eager(CPU), Lasting(fresh_at)):
+        algorithm = duel(clamp=clamp)
         algorithm.d.extra = nn.Parameter(torch.ones(2, dtype=torch.float64))
         algorithm.d.reset_parameters = lambda d=algorithm.d: d.weight.fill_(0.5)
         reaching = turn("d")(lambda batch, a=algorithm: ({"d": a.losses(batch)["d"] + 0.1 * a.d.extra.norm()}, {}))
-        seats, house = take_seats(algorithm), House(way)
+        seats, house = take_seats(algorithm), House(way, clip_grad)
         for each in (algorithm.both, reaching, algorithm.both, reaching, reaching, "restart", algorithm.both, reaching):
             if each == "restart":
                 restart("d", seats)
