@@ -38,7 +38,8 @@ def way_of(settings: TrainSettings, device: torch.device, say: Callable[[str], N
         return Compiled(device, bf16, say)
     # `auto` is eager everywhere: on CPUs the compiled turns were slower, and captured ones have not been on a GPU yet.
     if settings.play == "captured":
-        from imgen.train.graphs import Captured, CudaGraphs
+        from imgen.train.cuda_graphs import CudaGraphs
+        from imgen.train.graphs import Captured
 
         return Captured(Eager(device, bf16), CudaGraphs(device), say)
     return Eager(device, bf16)

@@ -13,8 +13,9 @@ import torch
 
 from imgen.algorithm import turn
 from imgen.build import build
+from imgen.train.cuda_graphs import CudaGraphs
 from imgen.train.events import Logged
-from imgen.train.graphs import REHEARSALS, Captured, CudaGraphs, Unrecordable
+from imgen.train.graphs import REHEARSALS, Captured, Unrecordable
 from imgen.train.play import Derived, Eager, House, take_seats
 from imgen.train.signals import StopSignals
 from imgen.train.trainer import Trainer
