@@ -9,16 +9,14 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parent / "disentanglement.py"
+sys.path.insert(0, str(Path(__file__).parent))
+import scripts
+
 TINY = ["--groups", "40", "--group-size", "10", "--rows", "1500", "--pictures", "100", "--rounds", "1"]
 
 
 def run(*options: str, cwd: Path) -> str:
-    ran = subprocess.run(
-        [sys.executable, str(SCRIPT), *TINY, *options], cwd=cwd, capture_output=True, text=True, timeout=240
-    )
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
+    return scripts.run("disentanglement.py", *TINY, *options, cwd=cwd)
 
 
 def test_all_scores_are_those_of_their_formulas(tmp_path):
@@ -33,4 +31,6 @@ def test_all_scores_are_those_of_their_formulas(tmp_path):
 
 
 def test_the_largest_memory_is_told(tmp_path):
-    assert 0.05 < float(run("--alone", "MIG", cwd=tmp_path)) < 4, "[GiB]"
+    command = [sys.executable, str(scripts.HERE / "disentanglement.py"), *TINY, "--alone", "MIG"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    assert 0.05 < float(ran.stdout) < 4, f"[GiB] {ran.stderr}"
