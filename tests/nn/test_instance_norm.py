@@ -38,3 +38,12 @@ def test_it_is_torchs(both, order):
     for one, other in zip(ours, torchs, strict=True):
         assert (one is None) == (other is None)
         assert one is None or torch.allclose(one, other, rtol=1e-9, atol=1e-9)
+
+
+def test_what_torchs_takes_and_refuses_besides(both):
+    ours, torchs = both
+    alone = torch.randn(4, 5, 6, dtype=torch.float64)
+    assert torch.allclose(ours(alone), torchs(alone))
+    for norm in both:
+        with pytest.raises(ValueError, match="more than 1 spatial element"):
+            norm(torch.ones(2, 4, 1, 1, dtype=torch.float64))
