@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from imgen.algorithm import Batch, Turn
+from imgen.errors import ImgenError
 from imgen.train import tracing
 from imgen.train.play import Derived, Eager, Seat
 from imgen.train.tracing import Moment, Operands, Untraceable
@@ -88,6 +89,8 @@ class Compiled:
             moment.recall()
             derived = graph(batch)
             graph.check(derived, self._rounding)
+        except ImgenError:
+            raise  # such as by Ctrl-C, or a fault that would come up again
         except Exception as error:
             # Whatever the compiler raises, a turn that can be played is played; its own faults come up again there.
             moment.recall()
@@ -117,6 +120,8 @@ class Compiled:
                 (again,) = run(*inputs)
             if not torch.allclose(again, found[0], rtol=1e-4, atol=1e-6):
                 raise Unequal("a small gradient of a gradient comes out wrong")
+        except ImgenError:
+            raise
         except Exception as error:
             self._say(f"turns are played eagerly, as nothing can be compiled here: {_reason(error)}")
             return False

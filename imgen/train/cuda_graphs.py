@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from imgen.errors import ImgenError
 from imgen.train.graphs import Play, Record, Unrecordable
 from imgen.train.play import Derived
 
@@ -61,6 +62,8 @@ class CudaGraphs:
                     raise
         except Exception as error:
             self._clean_up()
+            if isinstance(failed, ImgenError):
+                raise failed from None  # such as by Ctrl-C
             raise Unrecordable(_told(failed or error)) from None
         return _Graph(derived, graph)
 

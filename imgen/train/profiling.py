@@ -54,6 +54,13 @@ class Profile:
             return True
         return False
 
+    def close(self) -> None:
+        """Give up a trace that is not done: whoever trains next in this process is not in it."""
+        global _marking
+        if self._profiler is not None:
+            self._profiler.stop()
+            self._profiler, _marking = None, False
+
     def lines(self) -> list[str]:
         """The table of the trace that was written."""
         return (self.folder / "table.txt").read_text(encoding="utf8").splitlines()

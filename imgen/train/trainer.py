@@ -117,6 +117,8 @@ class Trainer:
             self._finish(time.monotonic() - began)
         finally:
             self.beside.close()
+            if self.profile:
+                self.profile.close()
 
     def _steps(self, stop: StopSignals, owed: bool, left: Sequence[int]) -> Iterator[int]:
         settings = self.settings

@@ -22,7 +22,7 @@ from imgen.recipe import Part, Recipe
 from imgen.train import checkpoint, tracing
 from imgen.train.compiling import Compiled
 from imgen.train.play import Eager, House, take_seats
-from imgen.train.signals import StopSignals
+from imgen.train.signals import Stopped, StopSignals
 from imgen.train_settings import TrainSettings
 
 CPU = torch.device("cpu")
@@ -255,6 +255,17 @@ def test_a_fault_of_the_turn_is_told_as_it_is_when_eager(uncompiled):
 
     with pytest.raises(Miswritten, match="the loss of 'g' is cut off from its networks"):
         played(Compiled(CPU, say=lambda told: None), Faulty(), "forge")
+
+
+def test_who_interrupts_a_compiler_is_heard(monkeypatch):
+    def interrupted(graph, inputs, options):
+        raise Stopped("interrupted", 130)
+
+    monkeypatch.setattr(tracing, "compiled", interrupted)
+    said = []
+    with pytest.raises(Stopped):
+        played(Compiled(CPU, say=said.append), Steep())
+    assert said == []
 
 
 def test_plain_numbers_of_an_algorithm_may_change_now_and_then(uncompiled):

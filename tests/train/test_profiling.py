@@ -12,7 +12,7 @@ from imgen.train import profiling
 from imgen.train.events import Profiled
 from imgen.train.listeners import Console
 from imgen.train.profiling import Profile
-from imgen.train.signals import StopSignals
+from imgen.train.signals import Stopped, StopSignals
 
 CPU = torch.device("cpu")
 
@@ -57,3 +57,12 @@ def test_a_run_of_one_step_has_nothing_to_trace(tmp_path):
 
 def test_parts_cost_nothing_where_nobody_asked():
     assert profiling.part("data") is profiling.part("meters")
+
+
+def test_a_run_that_ends_within_its_trace_leaves_none_running(trainer, stopping):
+    made = trainer(steps=12, profile=True)
+    with pytest.raises(Stopped), stopping(made, 4) as stop:
+        made.fit(stop)
+    assert profiling.part("data") is profiling.part("meters")
+    assert not torch.autograd._profiler_enabled()
+    assert not (made.run / "profile").exists()
