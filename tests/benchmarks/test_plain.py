@@ -44,7 +44,7 @@ def losses(ours: Ours, batch: dict[str, torch.Tensor], cycle: int) -> dict[str, 
 def test_losses_are_equal_before_any_move_and_after_some(sides):
     ours, theirs, contest = sides
     game, steps = ours.trainer.algorithm, contest.cycle
-    first = ours.trainer.batches.of(0)
+    first, start = ours.trainer.batches.of(0), averaged(theirs)
     drawn = theirs.plain.draw()
     assert {name: (x.shape, x.dtype) for name, x in drawn.items()} == {n: (x.shape, x.dtype) for n, x in first.items()}
     assert all(each.is_contiguous() for each in (*drawn.values(), *weights(theirs))), "in torch's own order"
@@ -63,6 +63,23 @@ def test_losses_are_equal_before_any_move_and_after_some(sides):
     after = losses(ours, first, contest.cycle)
     torch.testing.assert_close(after, detached(theirs.plain.losses(first, SEED)), rtol=2e-3, atol=1e-5)
     assert not any(torch.equal(after[name], loss) for name, loss in before.items()), "all have moved"
+    # Adam makes whole moves of gradients that are nought but for rounding, as those of biases before a norm.
+    moved, apart = shipped(ours) - start, averaged(theirs) - shipped(ours)
+    assert apart.norm() < moved.norm() / 2 or not len(start), "averages are those of imgen"
+
+
+def averaged(theirs: Theirs) -> torch.Tensor:
+    """Averaged weights in a row; none where the recipe has none."""
+    found = vars(theirs.plain)
+    averages = found.get("averages", [found["average"]] if "average" in found else [])
+    return torch.cat([torch.empty(0), *(x.detach().flatten() for each in averages for x in each.copy.parameters())])
+
+
+def shipped(ours: Ours) -> torch.Tensor:
+    """Those of imgen."""
+    trainer = ours.trainer
+    state, names = trainer.averaged.state_dict(), dict(trainer.algorithm.model.named_parameters())
+    return torch.cat([torch.empty(0), *(state[name].flatten() for name in names if trainer.settings.ema_half_life)])
 
 
 def weights(theirs: Theirs) -> list[torch.Tensor]:
