@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from imgen import dist
 from imgen.algorithm import Batch, Turn
 from imgen.errors import ImgenError
 from imgen.train import tracing
@@ -69,7 +70,11 @@ class Compiled:
     def derive(self, turn: Turn, batch: Batch, seats: Mapping[str, Seat]) -> Derived:
         """Run the turn's graph, which is made if there is none yet."""
         if self._works is None:
-            self._works = self._self_test()
+            works = self._self_test()
+            # All or none: a turn that asks other processes is played once more where it was tried in vain.
+            self._works = not dist.any_true(not works, self.eager.device)
+            if works and not self._works:
+                self._say("turns are played eagerly, as nothing can be compiled in another process")
         if not self._works or turn in self._eagerly:
             return self.eager.derive(turn, batch, seats)
         graphs = self._graphs.setdefault(turn, {})

@@ -307,6 +307,16 @@ def test_without_a_compiler_training_goes_on(monkeypatch, tmp_path):
     assert alike(one, other, 0)
 
 
+def test_where_another_process_cannot_compile_nobody_does(monkeypatch, uncompiled):
+    asked, said = [], []
+    monkeypatch.setattr("imgen.dist.any_true", lambda flag, device: asked.append(flag) or True)
+    way, game = Compiled(CPU, say=said.append), Steep()
+    for name in ("judge", "forge"):
+        played(way, game, name)
+    assert asked == [False] and len(uncompiled) == 1, "the self-test, and its outcome is shared once"
+    assert said == ["turns are played eagerly, as nothing can be compiled in another process"]
+
+
 def test_the_compiler_is_imported_only_where_it_is_asked_for():
     code = (
         "import sys, torch; from imgen.train.ways import way_of; from imgen.train_settings import TrainSettings;"
