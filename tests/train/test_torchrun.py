@@ -24,11 +24,32 @@ from imgen.train.signals import Agreed, StopSignals
 RECIPE = """\
 algorithm: {name: sddcgan, d_identity: 4, d_observation: 4, dim: 4, lr_g: 5e-3}
 dataset: {name: shapes, identities: 6, photos: 4, size: 16}
-train: {steps: 80, batch: 4, ema_half_life: 20, log_every: 1, preview_every: 0, save_every: 5, measure_every: 18}
+train: {steps: 60, batch: 4, ema_half_life: 20, log_every: 1, preview_every: 0, save_every: 5, measure_every: 14}
 metrics: [{name: kid, network: random, pictures: 8, subsets: 2, subset_size: 4}]
 """
-COMMAND = ("-m", "imgen", "train", "tiny.yaml", "-s", "train.tensorboard=false", "--out")
+COMMAND = ("train", "tiny.yaml", "-s", "train.tensorboard=false", "--out")
 LAUNCHER = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--max-restarts", "2")
+PAIRS = """\
+import os, signal, sys
+import imgen.train.trainer  # once for all that are forked
+from imgen.cli import main
+begun = {}
+for folder, port, *more in [each.split(",") for each in sys.argv[1:]]:
+    for rank in "01":
+        child = os.fork()
+        if not child:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.environ.update(RANK=rank, LOCAL_RANK=rank, WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=port)
+            sys.exit(main(["train", "tiny.yaml", "-s", "train.tensorboard=false", "--out", folder, *more]))
+        begun[child] = folder
+    last = folder
+    signal.signal(signal.SIGTERM, lambda *_: [os.kill(child, 15) for child in begun if begun[child] == last])
+ended = {}
+for _ in begun:
+    child, status = os.wait()
+    ended.setdefault(begun[child], []).append(os.waitstatus_to_exitcode(status))
+print(*sorted(ended.items()))
+"""
 
 
 def wait_for_step(folder: Path, step: int) -> None:
@@ -73,39 +94,35 @@ def state(folder: Path) -> dict[str, torch.Tensor]:
 def test_what_was_ended_killed_and_started_again_equals_what_was_left_alone(here, process, cli):
     """The weights, the optimizers, what was logged and what was measured: beside training, and in place of it."""
     (here / "tiny.yaml").write_text(RECIPE)
-    group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
-    command = (*COMMAND, "alone", "-s", "train.measure_beside=never")
-    alone = [process(*command, **group, RANK=str(rank), LOCAL_RANK=str(rank)) for rank in range(2)]
-
-    ended = process(*LAUNCHER, *COMMAND, "run")
-    wait_for_step(here / "run", 10)
-    ended.send_signal(signal.SIGTERM)
-    _, err = ended.communicate(timeout=240)
-    assert ended.returncode != 0 and "is saved in run; the same command goes on from there" in err
-    assert "resuming" not in err, "who is asked to end is not started again"
+    (here / "pairs.py").write_text(PAIRS)
+    pairs = process("pairs.py", f"alone,{free_port()},-s,train.measure_beside=never", f"run,{free_port()}")
+    wait_for_step(here / "run", 5)
+    pairs.send_signal(signal.SIGTERM)
+    out, err = pairs.communicate(timeout=240)
+    assert set(out.splitlines()) == {"alone/model.safetensors", "('alone', [0, 0]) ('run', [75, 75])"}, err
+    assert "is saved in run; the same command goes on from there" in err
 
     step = checkpoint.newest_step(here / "run") or 0
-    killed = process(*LAUNCHER, *COMMAND, "run")
+    killed = process(*LAUNCHER, "-m", "imgen", *COMMAND, "run")
     wait_for_step(here / "run", step + 1)
     os.kill(workers_of(killed.pid)[1], signal.SIGKILL)
     out, err = killed.communicate(timeout=240)
     assert killed.returncode == 0 and out == "run/model.safetensors\n", err
     assert err.count("resuming at step") == 2 and "Traceback" not in err and "unexpected" not in err, err
 
-    assert [each.communicate(timeout=240)[0] for each in alone] == ["alone/model.safetensors\n", ""]
     one, other = state(here / "alone"), state(here / "run")
     assert one.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in one.items())
     first, second = told(here / "alone", "logged"), told(here / "run", "logged")
-    assert [line["step"] for line in second] == list(range(1, 81)), "one history"
+    assert [line["step"] for line in second] == list(range(1, 61)), "one history"
     assert [line["values"] for line in first] == [line["values"] for line in second]
     taken = [[(e.step, e.metric, e.values) for e in records.read(here / name)] for name in ("alone", "run")]
-    assert [step for step, _, _ in taken[0]] == [18, 36, 54, 72, 80]
+    assert [step for step, _, _ in taken[0]] == [14, 28, 42, 56, 60]
     assert taken[0] == sorted(taken[1], key=lambda each: each[0]), "in a process of their own they are the same"
     assert len({str(values) for _, _, values in taken[0]}) > 3, "they can tell states apart"
     assert [line["step"] for line in told(here / "run", "evaluated")] == [step for step, _, _ in taken[1]]
     assert not (here / "run/measuring").exists() and not list((here / "run").rglob(".*.part"))
 
-    said = cli("train", "tiny.yaml", "-s", "train.tensorboard=false", "--out", "run", "--steps", "81")
+    said = cli("train", "tiny.yaml", "-s", "train.tensorboard=false", "--out", "run", "--steps", "61")
     assert said.status == 0 and "so far it was trained in 2 processes" in said.err
 
 
