@@ -144,7 +144,7 @@ def list_runs(
         for point in points
     ]
     table(["run", "state", "would be", *(["in process"] if shared else ())], rows)
-    told_of = f" in {len(processes):,} processes" if shared else ""
+    told_of = f" in {len(processes):,} process{'' if len(processes) == 1 else 'es'}" if shared else ""
     say(f"sweep {places.out}: {len(points):,} runs, {len(within):,} of them to train{told_of}")
 
 

@@ -45,6 +45,8 @@ def test_a_dry_run_tells_which_runs_share_a_process(cli, tiny, here):
     argv = ("sweep", "tiny.yaml", "--grid", "dim=4,8", "--seeds", "3", "--seeds-per-process", "2", "--dry-run")
     said = cli(*argv)
     assert said.lines == ["sweep runs/sweeps/tiny: 6 runs, 6 of them to train in 4 processes"]
+    one = cli("sweep", "tiny.yaml", "--seeds", "2", "--seeds-per-process", "2", "--dry-run")
+    assert one.lines == ["sweep runs/sweeps/tiny: 2 runs, 2 of them to train in 1 process"]
     rows = [line.split() for line in said.out.splitlines()]
     assert rows[0][-2:] == ["IN", "PROCESS"] and [row[-1] for row in rows[1:]] == ["1", "1", "2", "3", "3", "4"]
     told = json.loads(cli(*argv, "--json").out)
