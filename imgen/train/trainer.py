@@ -116,6 +116,7 @@ class Trainer:
             yield from self._steps(stop, owed, left)
             self._finish(time.monotonic() - began)
         finally:
+            self.loader.close()
             self.beside.close()
             if self.profile:
                 self.profile.close()
@@ -156,7 +157,6 @@ class Trainer:
         if stopping or self._due(settings.save_every) or milestone:
             self._save(owed=due and stopping)
         if stopping:
-            self.loader.close()
             raise stop.end(f"step {self.step:,} is saved in {self.run}; the same command goes on from there")
 
     def _play_step(self, step: int) -> None:
@@ -202,7 +202,6 @@ class Trainer:
         bad = self.meters.first_bad()
         if bad is None:
             return
-        self.loader.close()
         step, what = bad
         good = checkpoint.newest_step(self.run)
         last = f"the last good checkpoint is of step {good:,}" if good is not None else "there is no checkpoint yet"
@@ -261,7 +260,6 @@ class Trainer:
             with self._shipping() as model:
                 write_model(path, self._config(), model.state_dict())
             self._tell(Finished(self.step, path, seconds))
-        self.loader.close()
 
     def _measure(self, stop: StopSignals | None = None) -> None:
         """The recipe's metrics of the model as it would ship now; beside training, unless that is over."""
