@@ -60,7 +60,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--regolden", action="store_true", help="write the golden curves anew instead of comparing them")
 
 
-LONG = ("test_ray.py", "test_journey.py", "test_kills.py", "test_two_processes", "test_torchrun.py", "test_label_sweep.py", "docs/")
+LONG = (
+    "test_ray.py",
+    "test_journey.py",
+    "test_kills.py",
+    "test_two_processes",
+    "test_torchrun.py",
+    "test_label_sweep.py",
+    "docs/",
+)
 """Files of tests that take long."""
 
 
