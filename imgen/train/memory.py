@@ -20,7 +20,7 @@ def kept() -> Iterator[None]:
     """While entered, memory of large tensors stays with this process when they go, for the next ones.
 
     By itself glibc returns it to the system each time, which then clears every page anew: in a step on a CPU that can
-    take as long as the computation. Afterwards all that is free is returned. Other C libraries are left alone.
+    take nearly as long as the computation. Afterwards all that is free is returned. Other C libraries are left alone.
     """
     libc = _glibc()
     if libc is None:
